@@ -1,0 +1,242 @@
+"""The circuit breaker as a pure state machine.
+
+Theory of operation. `admit(now)` gives a permit or None; `settle(permit, ...)` ends it. CLOSED hands out one standing
+permit, OPEN none, HALF_OPEN a few probes (see `half_open`). Each transition starts a new generation: the standing
+permit or the round of probes is replaced, so an outcome that comes back from an older one is known by identity, counted
+as stale and changes nothing. `quiet` is the standing permit while a plain success would change nothing but a count, and
+None otherwise; a shell that finds its permit there need not settle.
+
+Time is whole nanoseconds and never goes back. The length of an opening may be the answer of a user's function, which a
+core never calls: `opening` then says that an answer is due, and until `open_for` brings it the last good length stands.
+
+After Nygard, "Release It!", 2007 (the pattern), and Google's SRE book, chapter 22 (why half-open must be narrow).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from resilience._core.config import SECOND, BreakerConfig
+from resilience._core.half_open import Round
+from resilience._core.permit import Counts, Permit, Probe
+from resilience._state import State
+
+__all__ = ["BreakerCore", "Move"]
+
+_HISTORY = 100
+_LEAST_PROBE_TIMEOUT = 30 * SECOND
+
+
+@dataclass(slots=True)
+class Move:
+    """One transition."""
+
+    at: int
+    old: State
+    new: State
+    reason: str
+    generation: int
+    openings: int
+    wait: int | None
+
+
+class BreakerCore:
+    """One circuit. Every method wants the caller's lock, and `now` in nanoseconds."""
+
+    __slots__ = (
+        "config", "failures_in_a_row", "generation", "history", "last", "last_failure", "length", "moves", "opening",
+        "openings", "quiet", "rejected", "round", "since", "stale", "standing", "state", "until",
+    )  # fmt: skip
+
+    def __init__(self, config: BreakerConfig, now: int) -> None:
+        self.config = config
+        self.state = State.CLOSED
+        self.generation = 1
+        self.last = self.since = now
+        self.until: int | None = None
+        self.length = config.recovery_time or _LEAST_PROBE_TIMEOUT
+        self.opening = self.openings = 0
+        self.round: Round | None = None
+        self.standing: Permit | None = config.new_tally()
+        self.failures_in_a_row = self.rejected = self.stale = 0
+        self.last_failure: str | None = None
+        self.moves: list[Move] = []
+        self.history: deque[Move] = deque(maxlen=_HISTORY)
+        self.quiet: Permit | None = None
+        self._refresh_quiet()
+
+    # -- calls ----------------------------------------------------------------------------------------------------
+
+    def admit(self, now: int) -> Permit | None:
+        """Give a permit, or None when the call is rejected."""
+        if self.standing is not None:
+            return self.standing
+        now = self._observe(now)
+        if self.opening:
+            return None  # an opening was found to have begun, and its length is not known yet
+        if self.until is not None and now >= self.until:
+            self._enter_half_open(now, "the forced time is over" if self.state is State.FORCED_OPEN else "the recovery time is over")
+        probe = None if self.round is None else self.round.issue(now + self._probe_timeout())
+        if probe is None:
+            self.rejected += 1
+        return probe
+
+    def settle(self, permit: Permit, now: int, *, failure: str | None = None, slow: bool = False) -> None:
+        """End a permit with a verdict.
+
+        Args:
+            permit: What `admit` gave.
+            now: Nanoseconds.
+            failure: What failed, for a failure; None for a success.
+            slow: Whether the call was slow.
+        """
+        now = self._observe(now)
+        if permit is self.standing:
+            self._count(permit, now, failure, slow=slow)
+        elif self.round is not None and permit in self.round.running:
+            self._judge(permit, now, failure, slow=slow)  # type: ignore[arg-type] # running holds probes alone
+        else:
+            self.stale += 1
+
+    def give_back(self, permit: Permit, now: int) -> None:
+        """End a permit that proved nothing: its slot is free again, in its own round only."""
+        self._observe(now)
+        if self.round is not None and permit in self.round.running:
+            self.round.give_back(permit)  # type: ignore[arg-type] # running holds probes alone
+
+    def wait(self, now: int) -> int | None:
+        """Nanoseconds until a call has a chance, None when nobody can know; a pure read."""
+        at = self.until if self.round is None else self.round.earliest_deadline()
+        return None if at is None else max(0, at - max(now, self.last))
+
+    def counts(self, now: int) -> Counts:
+        """What the window holds at *now*."""
+        return Counts(0, 0, 0) if self.standing is None else self.standing.counts(max(now, self.last))
+
+    # -- orders ---------------------------------------------------------------------------------------------------
+
+    def force_open(self, now: int, length: int | None) -> None:
+        """Reject everything, for *length* or until told otherwise."""
+        now = self._observe(now)
+        self.until = None if length is None else now + length
+        self._move(State.FORCED_OPEN, now, "forced open" if length is None else f"forced open for {length / 1e9:g} s")
+
+    def disable(self, now: int) -> None:
+        """Admit everything and keep counting."""
+        self._admit_all(State.DISABLED, self._observe(now), "disabled")
+
+    def reset(self, now: int) -> None:
+        """Be automatic again: closed and empty."""
+        self._admit_all(State.CLOSED, self._observe(now), "reset")
+
+    def open_for(self, length: int, generation: int) -> None:
+        """Bring the length of the opening that began with *generation*."""
+        self.length = length
+        if generation == self.generation and self.state is State.OPEN:
+            self.until = self.since + length
+            if self.history:
+                self.history[-1].wait = length
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _observe(self, now: int) -> int:
+        """Never go back in time, and give up the probes that are overdue, in the order of their deadlines."""
+        now = self.last = max(now, self.last)
+        while self.round is not None and (lost := self.round.overdue(now)) is not None:
+            self._judge(lost, lost.deadline, "a lost probe", slow=True)
+        return now
+
+    def _count(self, tally: Permit, now: int, failure: str | None, *, slow: bool) -> None:
+        config = self.config
+        if config.windowed:
+            tally.record(failed=failure is not None, slow=slow, now=now)
+        if failure is not None:
+            self.last_failure = failure
+        if config.failure_threshold is not None:  # elsewhere successes go by unseen, so no run could be counted
+            self.failures_in_a_row = 0 if failure is None else self.failures_in_a_row + 1
+        if self.state is State.CLOSED:
+            reason = self._broken_rule(tally, now, failed=failure is not None, slow=slow)
+            if reason is not None:
+                self._open(now, reason)
+                return
+        self._refresh_quiet()
+
+    def _broken_rule(self, tally: Permit, now: int, *, failed: bool, slow: bool) -> str | None:
+        """The rule that this verdict breaks, in words, or None; a success that was not slow breaks none."""
+        config = self.config
+        if not (failed or slow):
+            return None
+        if failed and config.failure_threshold is not None and self.failures_in_a_row >= config.failure_threshold:
+            return f"{_several(self.failures_in_a_row, 'failure')} in a row, last {self.last_failure}"
+        if config.windowed:
+            calls, failures, slow_calls = tally.counts(now)
+            if calls >= config.minimum_calls:
+                if failed and config.failure_rate is not None and failures / calls >= config.failure_rate:
+                    return f"{failures} of {calls} calls failed, limit {config.failure_rate:g}, last {self.last_failure}"
+                if slow and config.slow_call_rate is not None and slow_calls / calls >= config.slow_call_rate:
+                    return f"{slow_calls} of {calls} calls were slow, limit {config.slow_call_rate:g}"
+        return None
+
+    def _judge(self, probe: Probe, now: int, failure: str | None, *, slow: bool) -> None:
+        current = self.round
+        if current is None:
+            return
+        verdict = current.settle(probe, failed=failure is not None, slow=slow)
+        if failure is not None:
+            self.last_failure = failure
+        if verdict is True:
+            self._admit_all(State.CLOSED, now, f"{current.succeeded} of {_several(current.size, 'probe')} succeeded")
+        elif verdict is False:
+            bad = f"{current.failed} of {_several(current.size, 'probe')} failed, last {self.last_failure}"
+            slow_too = f"{current.slow} of {_several(current.size, 'probe')} were slow"
+            self._open(now, slow_too if current.failed == 0 else bad)
+
+    def _open(self, now: int, reason: str) -> None:
+        self.openings += 1
+        if self.config.recovery_time is None:
+            self.opening = self.openings
+        self.until = now + self.length
+        self._move(State.OPEN, now, reason)
+
+    def _enter_half_open(self, now: int, reason: str) -> None:
+        self.until = None
+        self._move(State.HALF_OPEN, now, reason)
+        config = self.config
+        self.round = Round(config.probes, rate=config.failure_rate, slow_rate=config.slow_call_rate)
+
+    def _admit_all(self, state: State, now: int, reason: str) -> None:
+        self.until = None
+        self.openings = 0
+        self._move(state, now, reason)
+        self.standing = self.config.new_tally()
+        self._refresh_quiet()
+
+    def _move(self, new: State, now: int, reason: str) -> None:
+        old, self.state = self.state, new
+        self.generation += 1
+        self.since = now
+        self.standing = self.quiet = self.round = None
+        self.failures_in_a_row = 0
+        if new is not State.OPEN:
+            self.opening = 0
+        if old is new:
+            return  # an order that changes the period, not the state, is no transition
+        wait = None if self.until is None else self.until - now
+        move = Move(now, old, new, reason, self.generation, self.openings, wait)
+        self.moves.append(move)
+        self.history.append(move)
+
+    def _probe_timeout(self) -> int:
+        timeout = self.config.probe_timeout
+        return max(self.length, _LEAST_PROBE_TIMEOUT) if timeout is None else timeout
+
+    def _refresh_quiet(self) -> None:
+        # A success must be settled while failures in a row stand against the circuit.
+        config = self.config
+        owes = config.settle_all or (config.failure_threshold is not None and self.failures_in_a_row)
+        self.quiet = None if owes else self.standing
+
+
+def _several(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,55 @@
+"""A breaker's rules, validated, in the units of the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resilience._core.permit import CountTally, Permit, SliceTally
+
+__all__ = ["SECOND", "BreakerConfig"]
+
+SECOND = 1_000_000_000
+"""Nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerConfig:
+    """A breaker's rules, validated. Instants and lengths are whole nanoseconds.
+
+    Attributes:
+        failure_threshold: Consecutive failures that open; None in rate mode.
+        failure_rate: Share of failures that opens; None in consecutive mode.
+        window_calls: Verdicts in the window; None when it is a span.
+        window_span: Length of the window; None when it counts calls.
+        minimum_calls: Verdicts needed before a rate is judged.
+        slow_call_duration: Calls longer than this are slow; None without slow-call detection.
+        slow_call_rate: Share of slow calls that opens.
+        recovery_time: Length of an opening; None when a function gives it.
+        probes: Verdicts that decide half-open.
+        probe_timeout: Age at which a probe is given up; None: the recovery time, at least 30 s.
+        settle_all: Whether every success must be settled: a predicate looks at results, or there is a window and no
+            GIL to let shells count by themselves.
+    """
+
+    failure_threshold: int | None = 5
+    failure_rate: float | None = None
+    window_calls: int | None = None
+    window_span: int | None = None
+    minimum_calls: int = 20
+    slow_call_duration: int | None = None
+    slow_call_rate: float | None = None
+    recovery_time: int | None = 30 * SECOND
+    probes: int = 1
+    probe_timeout: int | None = None
+    settle_all: bool = False
+
+    @property
+    def windowed(self) -> bool:
+        """Whether verdicts are kept."""
+        return self.failure_rate is not None or self.slow_call_rate is not None
+
+    def new_tally(self) -> Permit:
+        """The standing permit of a new closed period."""
+        if not self.windowed:
+            return Permit()
+        return SliceTally(self.window_span) if self.window_span is not None else CountTally(self.window_calls or 100)

@@ -1,0 +1,1 @@
+"""A core made safe to share: with a lock, a clock, and events on their way to listeners."""

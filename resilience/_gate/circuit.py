@@ -1,0 +1,274 @@
+"""One circuit made safe to share: the breaker core with a lock, a clock, rules for outcomes, and events."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from resilience._core.breaker import BreakerCore, Move
+from resilience._core.config import BreakerConfig
+from resilience._core.permit import Permit
+from resilience._feed import Feed
+from resilience._gate.outcome import Outcomes
+from resilience._log import log_failure
+from resilience._state import State
+from resilience.clock import to_nanoseconds
+from resilience.errors import CircuitOpenError
+from resilience.events import CallRejected, Event, StateChanged, WouldReject
+
+__all__ = ["GHOST", "Circuit", "Shared", "key_text"]
+
+GHOST = Permit()
+"""What a call holds that only shadow mode let through: its outcome means nothing."""
+
+_new_error = CircuitOpenError.__new__
+_KEY_TEXT = 100
+
+
+def key_text(key: Hashable) -> str:
+    """A key as events carry it: text of at most 100 characters, whatever its `str` does."""
+    try:
+        return str(key)[:_KEY_TEXT]
+    except Exception:  # noqa: BLE001 -- a user's __str__ must not break the call that it only describes
+        return f"<{type(key).__name__}>"
+
+
+class Shared:
+    """What all circuits of one breaker share: rules, clock, lock, feed, name."""
+
+    __slots__ = ("config", "feed", "lock", "name", "outcomes", "read", "recovery", "shadow")
+
+    def __init__(  # noqa: PLR0913 -- one keyword a part
+        self,
+        *,
+        name: str,
+        config: BreakerConfig,
+        outcomes: Outcomes,
+        recovery: Callable[[int], float] | None,
+        read: Callable[[], int],
+        feed: Feed,
+        shadow: bool,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.outcomes = outcomes
+        self.recovery = recovery
+        self.read = read
+        self.feed = feed
+        self.shadow = shadow
+        self.lock = threading.Lock()
+
+
+class Circuit:
+    """One circuit. Shells look at `core.standing` and `core.quiet`, and come here for everything else."""
+
+    __slots__ = ("_feed", "_lock", "_outcomes", "_read", "_returned", "_shared", "core", "key")
+
+    def __init__(self, shared: Shared, key: Hashable = None) -> None:
+        self._shared = shared
+        self._lock = shared.lock
+        self._read = shared.read
+        self._feed = shared.feed
+        self._outcomes = shared.outcomes
+        self._returned: list[Permit] = []
+        self.key = key
+        self.core = BreakerCore(shared.config, shared.read())
+
+    # -- calls ----------------------------------------------------------------------------------------------------
+
+    def admit(self) -> Permit:
+        """Give a permit.
+
+        Raises:
+            CircuitOpenError: The circuit is open, forced open, or all its probes are out.
+        """
+        core = self.core
+        while True:
+            now = self._read()
+            with self._lock:
+                if self._returned:
+                    self._take_back(now)
+                permit = core.admit(now)
+                if core.moves:
+                    self._post_moves()
+                opening, core.opening = core.opening, 0
+                generation = core.generation
+                error = None if permit is not None or opening else self._rejection(now)
+            if opening:
+                self._decide_recovery(opening, generation)
+                continue  # the opening was over long ago, perhaps: ask again now that its length is known
+            if self._feed.pending:
+                self._feed.deliver()
+            if permit is not None:
+                return permit
+            if self._shared.shadow:
+                return GHOST
+            raise error  # type: ignore[misc] # no permit and no opening: there is an error
+
+    def succeed(self, permit: Permit, result: Any, started: float | None = None) -> None:
+        """Settle a call that returned *result*.
+
+        Args:
+            permit: What `admit` gave, or the standing permit.
+            result: What the call returned, for `failure_when`.
+            started: Seconds on the clock when it began, where slow calls are detected.
+        """
+        failure = None
+        if self._outcomes.failure_when is not None:
+            try:
+                if self._outcomes.failure_when(result):
+                    failure = f"result {type(result).__name__}"
+            except BaseException:
+                self.give_back(permit)
+                raise
+        self._settle(permit, failure, started)
+
+    def done(self, permit: Permit, started: float | None = None) -> None:
+        """Settle a call that ended well and whose result nobody sees."""
+        self._settle(permit, None, started)
+
+    def fail(self, permit: Permit, error: BaseException, started: float | None = None) -> None:
+        """Settle a call that raised *error*: as a failure, a success, or not at all."""
+        failed = self._outcomes.of(error)
+        if failed is None:
+            self.give_back(permit)
+        else:
+            self._settle(permit, type(error).__name__ if failed else None, started)
+
+    def give_back(self, permit: Permit) -> None:
+        """End a permit that proved nothing. Safe in a finalizer, which may run while this very thread has the lock."""
+        if permit is self.core.standing or permit is GHOST:
+            return
+        self._returned.append(permit)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._take_back(self._read())
+            finally:
+                self._lock.release()
+            self._finish()
+
+    def _take_back(self, now: int) -> None:
+        while self._returned:
+            self.core.give_back(self._returned.pop(), now)
+        if self.core.moves:
+            self._post_moves()
+
+    def _settle(self, permit: Permit, failure: str | None, started: float | None) -> None:
+        if permit is GHOST:
+            return
+        now = self._read()
+        limit = self._shared.config.slow_call_duration
+        slow = limit is not None and started is not None and now - to_nanoseconds(started) > limit
+        core = self.core
+        with self._lock:
+            if self._returned:
+                self._take_back(now)
+            core.settle(permit, now, failure=failure, slow=slow)
+            if not core.moves:
+                return
+            self._post_moves()
+        self._finish()
+
+    # -- orders and looks -------------------------------------------------------------------------------------------
+
+    def order(self, command: Callable[[BreakerCore, int], None]) -> None:
+        """Carry out an operator's command on the core."""
+        with self._lock:
+            command(self.core, self._read())
+            self._post_moves()
+        self._finish()
+
+    def look(self, view: Callable[[BreakerCore, int], Any]) -> Any:
+        """Read the core consistently."""
+        with self._lock:
+            return view(self.core, self._read())
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """Ask for the length of a new opening where a function gives it, then deliver; no lock is held."""
+        with self._lock:
+            opening, self.core.opening = self.core.opening, 0
+            generation = self.core.generation
+        if opening:
+            self._decide_recovery(opening, generation)
+        self._feed.deliver()
+
+    def _decide_recovery(self, opening: int, generation: int) -> None:
+        recovery = self._shared.recovery
+        if recovery is None:
+            return
+        try:
+            length = to_nanoseconds(recovery_length(recovery(opening)))
+        except Exception:  # noqa: BLE001 -- the trip stands whatever a user's function does
+            log_failure("the recovery-time function", self._shared.name, "the last good length is kept")
+            return
+        with self._lock:
+            self.core.open_for(length, generation)
+
+    def _post_moves(self) -> None:
+        for move in self.core.moves:
+            self._feed.post(lambda move=move: (self.event(move), _level(move)), must=True)
+        self.core.moves.clear()
+
+    def _rejection(self, now: int) -> CircuitOpenError:
+        """Make the error without its constructor, which would cost more than the whole decision (`bench: rejection`)."""
+        core = self.core
+        wait = core.wait(now)
+        error = _new_error(CircuitOpenError)
+        error.name = self._shared.name
+        error.retry_after = None if wait is None else wait / 1e9
+        error.state = core.state
+        error.key = self.key
+        error._reason = self._reason()
+        if self._feed.listened:
+            self._post_rejection(error, now)
+        return error
+
+    def _reason(self) -> str | tuple[Any, ...]:
+        core = self.core
+        if core.round is None:
+            return core.history[-1].reason if core.history else ""
+        return "all {} of its probes are out", core.round.size
+
+    def _post_rejection(self, error: CircuitOpenError, now: int) -> None:
+        kind = WouldReject if self._shared.shadow else CallRejected
+        wait, reason = error.retry_after, error._reason
+
+        def build() -> tuple[Event, None]:
+            text = reason if isinstance(reason, str) else reason[0].format(*reason[1:])
+            return kind(**self._stamp(now), reason=text, retry_after=wait), None
+
+        self._feed.post(build)
+
+    def _stamp(self, now: int) -> dict[str, Any]:
+        key = None if self.key is None else key_text(self.key)
+        return {"name": self._shared.name, "policy": "circuit_breaker", "at": now / 1e9, "key": key}
+
+    def event(self, move: Move) -> StateChanged:
+        """A transition as listeners see it."""
+        wait = None if move.wait is None else move.wait / 1e9
+        return StateChanged(
+            **self._stamp(move.at),
+            old=move.old,
+            new=move.new,
+            reason=move.reason,
+            generation=move.generation,
+            retry_after=wait,
+        )
+
+
+def recovery_length(answer: Any) -> float:
+    """Check what a recovery-time function answered."""
+    from resilience._validate import duration  # noqa: PLC0415 -- needed once a trip
+
+    return duration("the recovery time", answer)
+
+
+def _level(move: Move) -> int:
+    """Bad news is a warning; a half-open that fails again is one only the first time in a row."""
+    if move.new is State.OPEN:
+        return logging.WARNING if move.openings <= 2 else logging.INFO  # noqa: PLR2004 -- the trip and the first reopening
+    return logging.WARNING if move.new in (State.FORCED_OPEN, State.DISABLED) else logging.INFO

@@ -1,0 +1,42 @@
+"""A guarded partial, callable instance or builtin: the original in everything but the call."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+import wrapt
+
+from resilience._registry import guards_of
+
+__all__ = ["Guarded"]
+
+
+class Guarded(wrapt.ObjectProxy):  # type: ignore[misc] # wrapt gives no precise type
+    """Stands for a callable that is not a Python function; calls go through its shell."""
+
+    def __init__(self, target: Any, shell: Callable[..., Any], policies: tuple[Any, ...]) -> None:
+        super().__init__(target)
+        self._self_shell = shell
+        self._self_policies = (*policies, *guards_of(target))
+
+    @property
+    def __resilience_policies__(self) -> tuple[Any, ...]:
+        return self._self_policies
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        return self._self_shell(*args, **kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        # Binds where the original would: a cached function does, a builtin and a partial do not.
+        binds = instance is not None and hasattr(type(self.__wrapped__), "__get__")
+        return MethodType(self, instance) if binds else self
+
+    def __reduce_ex__(self, protocol: Any) -> str:
+        name = getattr(self.__wrapped__, "__qualname__", None)
+        if name is None:
+            message = f"cannot pickle {self!r}: it has no name to be found by; pickle a guarded function instead"
+            raise pickle.PicklingError(message)
+        return str(name)

@@ -1,0 +1,114 @@
+"""The living policies of this process, held weakly, each under a name of its own; and what a fork does to them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+__all__ = ["Policy", "attach", "enrol", "fresh_name", "guards_of", "living"]
+
+
+class Policy(Protocol):
+    """What the registry knows of a policy."""
+
+    @property
+    def name(self) -> str:
+        """The name that no other living policy has."""
+        ...
+
+    def _before_fork(self) -> None: ...
+    def _after_fork(self, *, in_child: bool) -> None: ...
+
+
+_lock = threading.RLock()  # re-entrant: a collection inside may end a policy, and its end comes back here
+_living: dict[str, weakref.ref[Any]] = {}
+_serials = itertools.count(1)
+
+GUARDS = "__resilience_policies__"
+"""The attribute under which a guarded callable keeps its policies, outermost first."""
+
+
+def fresh_name(kind: str) -> str:
+    """Make a name for a shared object that was given none."""
+    return f"{kind}-{next(_serials)}"
+
+
+def enrol(policy: Any, wanted: str) -> str:
+    """Enter a policy and give the name it shows under: *wanted*, or `wanted#2` and so on where that is taken."""
+    with _lock:
+        name = wanted
+        for number in itertools.count(2):
+            holder = _living.get(name)
+            if holder is None or holder() is None:
+                break
+            name = f"{wanted}#{number}"
+
+        def forget(ended: weakref.ref[Any]) -> None:
+            with _lock:
+                if _living.get(name) is ended:
+                    del _living[name]
+
+        _living[name] = weakref.ref(policy, forget)
+        return name
+
+
+def living() -> tuple[Any, ...]:
+    """Every policy that somebody still holds, in the order in which they were made."""
+    with _lock:
+        holders = tuple(_living.values())
+    return tuple(policy for holder in holders if (policy := holder()) is not None)
+
+
+def attach(guarded: Any, policies: tuple[Any, ...], inner: Any) -> None:
+    """Write on a guarded callable which policies guard it, its own first."""
+    setattr(guarded, GUARDS, (*policies, *guards_of(inner)))
+
+
+def guards_of(function: Any) -> tuple[Any, ...]:
+    """The policies that guard *function*, outermost first; looks through methods and descriptors."""
+    for candidate in (function, getattr(function, "__func__", None)):
+        found = getattr(candidate, GUARDS, None)
+        if isinstance(found, tuple):
+            return found
+    return ()
+
+
+_held: list[Any] = []
+
+
+def _before_fork() -> None:
+    # Every lock is taken, so that no state is half-moved in the child; none is ever held while user code runs.
+    _lock.acquire()
+    _held[:] = sorted(living(), key=_fork_order)
+    for policy in _held:
+        policy._before_fork()  # noqa: SLF001 -- the registry and its policies are one
+
+
+def _after_fork(*, in_child: bool) -> None:
+    for policy in reversed(_held):
+        policy._after_fork(in_child=in_child)  # noqa: SLF001 -- the registry and its policies are one
+    _held.clear()
+    _lock.release()
+
+
+def _fork_order(policy: Any) -> int:
+    return getattr(policy, "_lock_order", 0)
+
+
+def _each_after(*, in_child: bool) -> Callable[[], None]:
+    return lambda: _after_fork(in_child=in_child)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_each_after(in_child=False), after_in_child=_each_after(in_child=True)
+    )
+
+
+def names() -> Iterator[str]:
+    """The names in use."""
+    return iter(tuple(_living))

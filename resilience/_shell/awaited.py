@@ -1,0 +1,74 @@
+"""The awaitable that a guarded plain function hands on: settled when it has been awaited, neutral when it is dropped."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Coroutine, Generator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from resilience._core.permit import Permit
+    from resilience._gate.circuit import Circuit
+
+__all__ = ["Awaited"]
+
+
+class Awaited(Coroutine[Any, Any, Any]):
+    """A coroutine around an awaitable; all other attributes are the awaitable's own."""
+
+    __slots__ = ("_awaitable", "_gate", "_permit", "_run")
+
+    def __init__(self, awaitable: Awaitable[Any], gate: Circuit, permit: Permit, started: float | None = None) -> None:
+        self._awaitable = awaitable
+        self._gate = gate
+        self._permit = permit
+        self._run = _settled_at_the_end(awaitable, gate, permit, started)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._run.__await__()
+
+    def send(self, value: Any, /) -> Any:
+        """Go on to the next suspension, as a coroutine does."""
+        return self._run.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Raise an error at the suspension, as a coroutine does."""
+        self._drop_unstarted()
+        return self._run.throw(*error)
+
+    def close(self) -> None:
+        """End it where it stands, as a coroutine does."""
+        self._drop_unstarted()
+        self._run.close()
+        close = getattr(self._awaitable, "close", None)
+        if close is not None:
+            close()
+
+    def _drop_unstarted(self) -> None:
+        # A coroutine that never began runs no handler of its own, so its permit is given back here.
+        if inspect.getcoroutinestate(self._run) == inspect.CORO_CREATED:
+            self._gate.give_back(self._permit)
+
+    def __del__(self) -> None:
+        run = getattr(self, "_run", None)
+        if run is not None and inspect.getcoroutinestate(run) == inspect.CORO_CREATED:
+            self._gate.give_back(self._permit)
+            run.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._awaitable, name)
+
+    def __repr__(self) -> str:
+        return f"<guarded {self._awaitable!r}>"
+
+
+async def _settled_at_the_end(awaitable: Awaitable[Any], gate: Circuit, permit: Permit, started: float | None) -> Any:
+    try:
+        result = await awaitable
+    except BaseException as error:
+        gate.fail(permit, error, started)
+        raise
+    gate.succeed(permit, result, started)
+    return result

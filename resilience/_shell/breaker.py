@@ -1,0 +1,236 @@
+"""Shells of the circuit breaker, one for each kind of tally and colour of function.
+
+Each is a factory: `call` is the user's function, `gate` the circuit, `core` its state machine. The shell inside is
+ordinary Python; `specialise` compiles it again with the user's own signature in the place of `*args, **kwargs`.
+
+What a shell may leave out is what would change nothing: a success is not settled while `permit is core.quiet`, only
+counted, and not even that where no window is kept. `tests/stateful/test_quiet_law.py` holds this law. The additions to
+`permit.calls` contain no call and no jump back, so under the GIL no other thread can come between their load and store;
+in builds without it `quiet` is None wherever there is something to count.
+
+A plain function may return an awaitable: then the outcome is that of the await. `plain` remembers the type of the last
+result that was none, since asking a type costs more than all the rest (`bench: closed breaker`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from resilience._shell.awaited import Awaited
+
+if TYPE_CHECKING:
+    from resilience._core.breaker import BreakerCore
+    from resilience._gate.circuit import Circuit
+
+__all__ = [
+    "clocked",
+    "clocked_async",
+    "counted",
+    "counted_async",
+    "quiet",
+    "quiet_async",
+    "timed",
+    "timed_async",
+]
+
+PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
+"""Types that are common as results and certainly no awaitables."""
+
+
+def quiet(call: Callable[..., Any], gate: Circuit, core: BreakerCore) -> Callable[..., Any]:
+    """Guard a function; a success changes nothing while none has failed."""
+    plain: type = int
+
+    def shell(*args: Any, **kwargs: Any) -> Any:
+        nonlocal plain
+        permit = core.standing
+        if permit is None:
+            permit = gate.admit()
+        try:
+            result = call(*args, **kwargs)
+        except BaseException as error:
+            gate.fail(permit, error)
+            raise
+        if type(result) is not plain and type(result) not in PLAIN:
+            if hasattr(result, "__await__"):
+                return Awaited(result, gate, permit)
+            plain = type(result)
+        if permit is not core.quiet:
+            gate.succeed(permit, result)
+        return result
+
+    return shell
+
+
+def quiet_async(call: Callable[..., Awaitable[Any]], gate: Circuit, core: BreakerCore) -> Callable[..., Any]:
+    """Guard a coroutine function; a success changes nothing while none has failed."""
+
+    async def shell(*args: Any, **kwargs: Any) -> Any:
+        permit = core.standing
+        if permit is None:
+            permit = gate.admit()
+        try:
+            result = await call(*args, **kwargs)
+        except BaseException as error:
+            gate.fail(permit, error)
+            raise
+        if permit is not core.quiet:
+            gate.succeed(permit, result)
+        return result
+
+    return shell
+
+
+def counted(call: Callable[..., Any], gate: Circuit, core: BreakerCore) -> Callable[..., Any]:
+    """Guard a function; a success takes the next number of the window."""
+    plain: type = int
+
+    def shell(*args: Any, **kwargs: Any) -> Any:
+        nonlocal plain
+        permit = core.standing
+        if permit is None:
+            permit = gate.admit()
+        try:
+            result = call(*args, **kwargs)
+        except BaseException as error:
+            gate.fail(permit, error)
+            raise
+        if type(result) is not plain and type(result) not in PLAIN:
+            if hasattr(result, "__await__"):
+                return Awaited(result, gate, permit)
+            plain = type(result)
+        if permit is core.quiet:
+            permit.calls += 1
+        else:
+            gate.succeed(permit, result)
+        return result
+
+    return shell
+
+
+def counted_async(call: Callable[..., Awaitable[Any]], gate: Circuit, core: BreakerCore) -> Callable[..., Any]:
+    """Guard a coroutine function; a success takes the next number of the window."""
+
+    async def shell(*args: Any, **kwargs: Any) -> Any:
+        permit = core.standing
+        if permit is None:
+            permit = gate.admit()
+        try:
+            result = await call(*args, **kwargs)
+        except BaseException as error:
+            gate.fail(permit, error)
+            raise
+        if permit is core.quiet:
+            permit.calls += 1
+        else:
+            gate.succeed(permit, result)
+        return result
+
+    return shell
+
+
+def timed(call: Callable[..., Any], gate: Circuit, core: BreakerCore, clock: Callable[[], float]) -> Callable[..., Any]:
+    """Guard a function; a success belongs to the running slice until that is over."""
+    plain: type = int
+
+    def shell(*args: Any, **kwargs: Any) -> Any:
+        nonlocal plain
+        permit = core.standing
+        if permit is None:
+            permit = gate.admit()
+        try:
+            result = call(*args, **kwargs)
+        except BaseException as error:
+            gate.fail(permit, error)
+            raise
+        if type(result) is not plain and type(result) not in PLAIN:
+            if hasattr(result, "__await__"):
+                return Awaited(result, gate, permit)
+            plain = type(result)
+        if clock() < permit.until and permit is core.quiet:
+            permit.calls += 1
+        else:
+            gate.succeed(permit, result)
+        return result
+
+    return shell
+
+
+def timed_async(
+    call: Callable[..., Awaitable[Any]], gate: Circuit, core: BreakerCore, clock: Callable[[], float]
+) -> Callable[..., Any]:
+    """Guard a coroutine function; a success belongs to the running slice until that is over."""
+
+    async def shell(*args: Any, **kwargs: Any) -> Any:
+        permit = core.standing
+        if permit is None:
+            permit = gate.admit()
+        try:
+            result = await call(*args, **kwargs)
+        except BaseException as error:
+            gate.fail(permit, error)
+            raise
+        if clock() < permit.until and permit is core.quiet:
+            permit.calls += 1
+        else:
+            gate.succeed(permit, result)
+        return result
+
+    return shell
+
+
+def clocked(
+    call: Callable[..., Any], gate: Circuit, core: BreakerCore, clock: Callable[[], float], fast: float
+) -> Callable[..., Any]:
+    """Guard a function and measure it; what took less than *fast* seconds was certainly not slow."""
+    plain: type = int
+
+    def shell(*args: Any, **kwargs: Any) -> Any:
+        nonlocal plain
+        permit = core.standing
+        if permit is None:
+            permit = gate.admit()
+        started = clock()
+        try:
+            result = call(*args, **kwargs)
+        except BaseException as error:
+            gate.fail(permit, error, started)
+            raise
+        if type(result) is not plain and type(result) not in PLAIN:
+            if hasattr(result, "__await__"):
+                return Awaited(result, gate, permit, started)
+            plain = type(result)
+        now = clock()
+        if now - started < fast and now < permit.until and permit is core.quiet:
+            permit.calls += 1
+        else:
+            gate.succeed(permit, result, started)
+        return result
+
+    return shell
+
+
+def clocked_async(
+    call: Callable[..., Awaitable[Any]], gate: Circuit, core: BreakerCore, clock: Callable[[], float], fast: float
+) -> Callable[..., Any]:
+    """Guard a coroutine function and measure it; what took less than *fast* seconds was certainly not slow."""
+
+    async def shell(*args: Any, **kwargs: Any) -> Any:
+        permit = core.standing
+        if permit is None:
+            permit = gate.admit()
+        started = clock()
+        try:
+            result = await call(*args, **kwargs)
+        except BaseException as error:
+            gate.fail(permit, error, started)
+            raise
+        now = clock()
+        if now - started < fast and now < permit.until and permit is core.quiet:
+            permit.calls += 1
+        else:
+            gate.succeed(permit, result, started)
+        return result
+
+    return shell

@@ -1,0 +1,328 @@
+"""The circuit breaker: the `CircuitBreaker` object and the `circuit_breaker` decorator."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
+
+from resilience import _registry, _validate
+from resilience._entered import enter, leave
+from resilience._feed import Feed
+from resilience._gate.breaker_options import BreakerKeywords, BreakerOptions
+from resilience._gate.breaker_snapshot import BreakerSnapshot, sum_up, view, worst
+from resilience._gate.circuit import Circuit, Shared
+from resilience._gate.circuits import Circuits
+from resilience._gate.outcome import Outcomes
+from resilience._shell import breaker as shells
+from resilience._shell import breaker_any as any_shells
+from resilience._shell.specialise import specialise
+from resilience._skin import Colour, check_shape, dress, title_of
+from resilience._state import State
+from resilience.clock import nanoseconds, to_nanoseconds
+
+if TYPE_CHECKING:
+    from resilience._core.breaker import BreakerCore
+    from resilience.events import Listener, StateChanged
+
+__all__ = ["BreakerSnapshot", "CircuitBreaker", "circuit_breaker"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]")
+
+_MARGIN = 1e-6
+
+
+class CircuitBreaker:
+    """Stops calling what keeps failing, and tries again later, carefully.
+
+    One object guards any number of functions, threads and event loops at once: as a decorator
+    (`@circuit_breaker(breaker)`), as a block (`with breaker:`, `async with breaker:`), or call by call
+    (`breaker.call(fn, *args)`, `await breaker.call_async(fn, *args)`).
+
+    Args:
+        name: What errors, events and metrics call it; unique among the living policies (`name#2` where it is taken).
+        failure_threshold: Consecutive failures that open the circuit, a whole number >= 1; 5 when neither it nor
+            `failure_rate` is given.
+        failure_rate: Open when `failures / calls` in the window reaches this share, 0 < r <= 1.
+        window_calls: The window is the last so many verdicts; 100 when no window is given.
+        window_seconds: The window is the verdicts of the last so many seconds, kept in at most 100 slices.
+        minimum_calls: Verdicts needed in the window before a rate is judged; `min(20, window_calls)`.
+        slow_call_duration: Calls that take strictly longer, in seconds, are slow; with `slow_call_rate`.
+        slow_call_rate: Open when the share of slow calls in the window reaches this, 0 < r <= 1.
+        recovery_timeout: Seconds an opening lasts (finite, > 0), or a function of the number of openings in a row
+            (from 1) that gives them, such as `exponential(30, maximum=600)`; where its answer is not usable it is
+            logged and the last good length kept, 30 s at first.
+        probes: Verdicts that decide a half-open circuit; running and settled probes are never more.
+        probe_timeout: Seconds after which a probe that has not come back counts as a slow failure; the recovery time
+            in force, but at least 30 s, when None.
+        on: Exception types, or a predicate, that count as failures. Other exceptions are successes: the dependency
+            answered. What is no `Exception` (a cancellation, Ctrl-C) and what is a `Rejected` counts only if named.
+        ignore: Exception types, or a predicate, that are neutral; wins over `on`.
+        failure_when: Predicate on the result; True counts it as a failure.
+        key: Function of the call's arguments (`self` included) that gives a hashable key: one circuit per key.
+        max_keys: Keys kept at most; circuits that owe nothing are dropped first.
+        clock: Where time comes from; the system's monotonic clock when None.
+        shadow: Let the state move but reject nothing; what would be rejected is told as `WouldReject`.
+        listeners: Plain functions that get each event.
+
+    Raises:
+        ValueError: A value is out of range, or two contradict each other.
+        TypeError: A value is of the wrong type.
+    """
+
+    def __init__(self, name: str | None = None, **options: Unpack[BreakerKeywords]) -> None:
+        self._set_up(_options(options | {"name": name} if name is not None else options), "")
+
+    def _set_up(self, options: BreakerOptions, title: str) -> None:
+        self._key: Callable[..., Hashable] | None = options.key
+        self._own_key: Hashable = None
+        self._clock = options.clock
+        self._name = _registry.enrol(self, options.name or title or _registry.fresh_name("circuit-breaker"))
+        self._shared = Shared(
+            name=self._name,
+            config=options.config,
+            outcomes=Outcomes(options.on, options.ignore, options.failure_when, self._name),
+            recovery=options.recovery_timeout if callable(options.recovery_timeout) else None,
+            read=nanoseconds(self._clock),
+            feed=Feed(options.listeners),
+            shadow=options.shadow,
+        )
+        self._circuits = Circuits(self._shared, options.max_keys)
+        if self._key is None:
+            self._circuits.get(None)
+
+    # -- calls ----------------------------------------------------------------------------------------------------
+
+    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call *function* under this breaker; `key` is applied to the arguments.
+
+        Raises:
+            CircuitOpenError: The circuit is open; the function was not called.
+        """
+        shell = any_shells.keyed(function, self._find(self._key), self._clock.monotonic)
+        return shell(*args, **kwargs)  # type: ignore[no-any-return] # the shell returns what it calls
+
+    async def call_async(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Await `function(*args, **kwargs)` under this breaker; `key` is applied to the arguments.
+
+        Raises:
+            CircuitOpenError: The circuit is open; the function was not called.
+        """
+        shell = any_shells.keyed_async(function, self._find(self._key), self._clock.monotonic)
+        return await shell(*args, **kwargs)  # type: ignore[no-any-return] # the shell returns what it calls
+
+    def __enter__(self) -> CircuitBreaker:
+        circuit = self._only_circuit()
+        permit = circuit.core.standing or circuit.admit()
+        enter(self, (circuit, permit, self._clock.monotonic()))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        held = leave(self)
+        if held is None:
+            message = f"a block of circuit breaker {self._name!r} ended in another context than it began in"
+            raise RuntimeError(message)
+        circuit, permit, started = held
+        if error is None:
+            circuit.done(permit, started)
+        else:
+            circuit.fail(permit, error, started)
+
+    async def __aenter__(self) -> CircuitBreaker:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    # -- looks and orders ---------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """What errors, events and metrics call it."""
+        return self._name
+
+    @property
+    def state(self) -> State:
+        """The present state, the worst of all keys'. A pure read: OPEN until a call is admitted."""
+        return worst(circuit.core.state for circuit in self._reach())
+
+    def snapshot(self) -> BreakerSnapshot:
+        """The breaker at this instant, all its keys together."""
+        return sum_up(self._name, [circuit.look(view) for circuit in self._reach()])
+
+    def history(self) -> tuple[StateChanged, ...]:
+        """The last 100 transitions of each circuit, oldest first."""
+        histories = [(circuit, circuit.look(lambda core, _: tuple(core.history))) for circuit in self._reach()]
+        events = [circuit.event(move) for circuit, moves in histories for move in moves]
+        return tuple(sorted(events, key=lambda event: event.at))
+
+    def force_open(self, seconds: float | timedelta | None = None) -> None:
+        """Reject all calls: until `reset()`, or for *seconds* and then half-open (what a `Retry-After` asks for)."""
+        length = None if seconds is None else to_nanoseconds(_validate.duration("seconds", seconds))
+        until = None if length is None else self._shared.read() + length
+
+        def command(core: BreakerCore, now: int) -> None:
+            if until is None or now < until:
+                core.force_open(now, None if until is None else until - now)
+
+        self._order(command, stands=True)
+
+    def disable(self) -> None:
+        """Admit all calls and keep counting, until `reset()`."""
+        self._order(lambda core, now: core.disable(now), stands=True)
+
+    def reset(self) -> None:
+        """Be automatic again: closed, with nothing counted."""
+        self._order(lambda core, now: core.reset(now), stands=False)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Hear this breaker's events, in the order in which its state moved; the answer ends it."""
+        return self._shared.feed.subscribe(listener)
+
+    def for_key(self, key: Hashable) -> CircuitBreaker:
+        """The circuit of one key, as a breaker of its own; a None key is a circuit like any other."""
+        return _OneKey(self, key)
+
+    # -- inside ---------------------------------------------------------------------------------------------------------
+
+    def _reach(self) -> tuple[Circuit, ...]:
+        return self._circuits.all()
+
+    def _order(self, command: Callable[[BreakerCore, int], None], *, stands: bool) -> None:
+        self._circuits.order_all(command, stands=stands)
+
+    def _only_circuit(self) -> Circuit:
+        if self._key is not None:
+            message = f"circuit breaker {self._name!r} has keys: a block sees no arguments; use for_key(key) in `with`"
+            raise TypeError(message)
+        return self._circuits.get(self._own_key)
+
+    def _find(self, key: Callable[..., Hashable] | None) -> Callable[..., Circuit]:
+        get = self._circuits.get
+        if key is None:
+            circuit = get(self._own_key)
+            return lambda *_args, **_kwargs: circuit
+        return lambda *args, **kwargs: get(key(*args, **kwargs))
+
+    def _shell(self, call: Callable[..., Any], colour: Colour, key: Callable[..., Hashable] | None) -> Callable[..., Any]:
+        """The cheapest shell that serves this breaker's rules."""
+        seconds = self._clock.monotonic
+        if colour is Colour.GENERATOR or colour is Colour.ASYNC_GENERATOR:
+            factory = any_shells.generator if colour is Colour.GENERATOR else any_shells.async_generator
+            return specialise(factory, call, self._find(key), seconds)  # type: ignore[no-any-return] # a shell
+        is_async = colour is Colour.ASYNC
+        if key is not None:
+            return specialise(any_shells.keyed_async if is_async else any_shells.keyed, call, self._find(key), seconds)  # type: ignore[no-any-return] # a shell
+        circuit = self._only_circuit()
+        core, config = circuit.core, self._shared.config
+        rest: tuple[Any, ...] = ()
+        if config.slow_call_duration is not None:
+            factory = shells.clocked_async if is_async else shells.clocked
+            rest = (seconds, config.slow_call_duration / 1e9 - _MARGIN)
+        elif config.failure_rate is None:
+            factory = shells.quiet_async if is_async else shells.quiet
+        elif config.window_span is not None:
+            factory = shells.timed_async if is_async else shells.timed
+            rest = (seconds,)
+        else:
+            factory = shells.counted_async if is_async else shells.counted
+        return specialise(factory, call, circuit, core, *rest)  # type: ignore[no-any-return] # a shell
+
+    def _before_fork(self) -> None:
+        self._shared.lock.acquire()
+
+    def _after_fork(self, *, in_child: bool) -> None:
+        self._shared.lock.release()
+        if in_child:
+            self._shared.feed.after_fork()
+
+    def __repr__(self) -> str:
+        return f"<CircuitBreaker {self._name!r} {self.state.value}>"
+
+
+class _OneKey(CircuitBreaker):
+    """One key's circuit of a breaker: the same object to look at and to call through, reaching that circuit alone."""
+
+    def __init__(self, whole: CircuitBreaker, key: Hashable) -> None:
+        self._key = None
+        self._own_key = key
+        self._clock = whole._clock
+        self._name = whole._name
+        self._shared = whole._shared
+        self._circuits = whole._circuits
+
+    def _reach(self) -> tuple[Circuit, ...]:
+        return (self._circuits.get(self._own_key),)
+
+    def _order(self, command: Callable[[BreakerCore, int], None], *, stands: bool) -> None:  # noqa: ARG002 -- one circuit: nothing comes later
+        self._circuits.get(self._own_key).order(command)
+
+
+def _options(options: Any) -> BreakerOptions:
+    known = BreakerOptions.__match_args__ or BreakerOptions.__slots__
+    for given in options:
+        if given not in known or given == "config":
+            near = difflib.get_close_matches(given, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; allowed are {', '.join(known)}"
+            message = f"circuit breaker got an unexpected keyword argument {given!r}{hint}"
+            raise TypeError(message)
+    return BreakerOptions(**options)
+
+
+@overload
+def circuit_breaker(function: F, /) -> F: ...
+@overload
+def circuit_breaker(
+    shared: CircuitBreaker, /, *, key: Callable[..., Hashable] | None = None
+) -> Callable[[F], F]: ...
+@overload
+def circuit_breaker(**options: Unpack[BreakerKeywords]) -> Callable[[F], F]: ...
+def circuit_breaker(target: Any = None, /, **options: Any) -> Any:
+    """Guard a callable with a circuit breaker.
+
+    Three forms: bare `@circuit_breaker`; `@circuit_breaker(failure_threshold=3, ...)` with the options of
+    `CircuitBreaker`; `@circuit_breaker(shared)` with a `CircuitBreaker` that any number of functions use at once, beside
+    which only `key=` may be given. The first two make one breaker for each function, named after it.
+
+    Any callable is taken: functions of every colour, methods, generators, partials, callable instances, builtins, above
+    and below `classmethod` and `staticmethod`.
+
+    Raises:
+        ValueError: An option is out of range, or two contradict each other.
+        TypeError: An option is of the wrong type or unknown, the target cannot be guarded, or options stand beside a
+            shared breaker.
+    """
+    if isinstance(target, CircuitBreaker):
+        unwelcome = sorted(options.keys() - {"key"})
+        if unwelcome:
+            message = f"options belong to the shared breaker {target.name!r} itself; only key= may stand here, got {unwelcome}"
+            raise TypeError(message)
+        key = _validate.callable_or_none("key", options.get("key")) or target._key
+        return lambda function: _guard(function, target, key)
+    if target is not None:
+        check_shape(target)
+        if options:
+            message = "give the options first, then the function: circuit_breaker(...)(function)"
+            raise TypeError(message)
+        return _guard_alone(target, BreakerOptions())
+    checked = _options(options)
+    return lambda function: _guard_alone(function, checked)
+
+
+def _guard_alone(function: Any, options: BreakerOptions) -> Any:
+    check_shape(function)
+    breaker = CircuitBreaker.__new__(CircuitBreaker)
+    breaker._set_up(options, title_of(function))
+    return _guard(function, breaker, breaker._key)
+
+
+def _guard(function: Any, breaker: CircuitBreaker, key: Callable[..., Hashable] | None) -> Any:
+    return dress(function, lambda call, colour: breaker._shell(call, colour, key), (breaker,))
