@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 __all__ = ["Policy", "attach", "enrol", "fresh_name", "guards_of", "living"]
@@ -20,8 +20,8 @@ class Policy(Protocol):
         """The name that no other living policy has."""
         ...
 
-    def _before_fork(self) -> None: ...
-    def _after_fork(self, *, in_child: bool) -> None: ...
+    def _locks(self) -> tuple[threading.Lock, ...]: ...
+    def _in_child(self) -> None: ...
 
 
 _lock = threading.RLock()  # re-entrant: a collection inside may end a policy, and its end comes back here
@@ -77,38 +77,31 @@ def guards_of(function: Any) -> tuple[Any, ...]:
     return ()
 
 
-_held: list[Any] = []
+_held: list[threading.Lock] = []
 
 
 def _before_fork() -> None:
-    # Every lock is taken, so that no state is half-moved in the child; none is ever held while user code runs.
+    # Every lock is taken, so that no state is half-moved in the child; none is ever held while user code runs, and two
+    # at once only in this order.
     _lock.acquire()
-    _held[:] = sorted(living(), key=_fork_order)
-    for policy in _held:
-        policy._before_fork()  # noqa: SLF001 -- the registry and its policies are one
+    locks = {id(lock): lock for policy in living() for lock in policy._locks()}  # noqa: SLF001 -- registry and policies are one
+    for _, lock in sorted(locks.items()):
+        lock.acquire()
+        _held.append(lock)
 
 
 def _after_fork(*, in_child: bool) -> None:
-    for policy in reversed(_held):
-        policy._after_fork(in_child=in_child)  # noqa: SLF001 -- the registry and its policies are one
-    _held.clear()
+    while _held:
+        _held.pop().release()
     _lock.release()
-
-
-def _fork_order(policy: Any) -> int:
-    return getattr(policy, "_lock_order", 0)
-
-
-def _each_after(*, in_child: bool) -> Callable[[], None]:
-    return lambda: _after_fork(in_child=in_child)
+    if in_child:
+        for policy in living():
+            policy._in_child()  # noqa: SLF001 -- the registry and its policies are one
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_before_fork, after_in_parent=_each_after(in_child=False), after_in_child=_each_after(in_child=True)
+        before=_before_fork,
+        after_in_parent=functools.partial(_after_fork, in_child=False),
+        after_in_child=functools.partial(_after_fork, in_child=True),
     )
-
-
-def names() -> Iterator[str]:
-    """The names in use."""
-    return iter(tuple(_living))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import threading
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from datetime import timedelta
 from types import TracebackType
@@ -236,13 +237,17 @@ class CircuitBreaker:
             factory = shells.counted_async if is_async else shells.counted
         return specialise(factory, call, circuit, core, *rest)  # type: ignore[no-any-return] # a shell
 
-    def _before_fork(self) -> None:
-        self._shared.lock.acquire()
+    def _renew(self) -> None:
+        self._circuits.renew()
 
-    def _after_fork(self, *, in_child: bool) -> None:
-        self._shared.lock.release()
-        if in_child:
-            self._shared.feed.after_fork()
+    def _stand_aside(self) -> Callable[[], None]:
+        return self._circuits.stand_aside()
+
+    def _locks(self) -> tuple[threading.Lock, ...]:
+        return (self._shared.lock,)
+
+    def _in_child(self) -> None:
+        self._shared.feed.after_fork()
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self._name!r} {self.state.value}>"

@@ -38,11 +38,14 @@ def in_seconds(seconds: float) -> str:
 class ResilienceError(Exception):
     """The root of every error this package raises of its own accord."""
 
+    def _facts(self) -> dict[str, Any]:
+        return self.__dict__.copy()
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _revive, (type(self),), self.__dict__.copy()
+        return _revive, (type(self),), self._facts()
 
     def __repr__(self) -> str:
-        facts = (f"{name.lstrip('_')}={value!r}" for name, value in self.__dict__.items() if name != "__notes__")
+        facts = (f"{name.lstrip('_')}={value!r}" for name, value in self._facts().items() if name != "__notes__")
         return f"{type(self).__name__}({', '.join(facts)})"
 
 
@@ -57,7 +60,7 @@ class Rejected(ResilienceError):  # noqa: N818 -- the design's word: the call wa
 
     name: str
     retry_after: float | None
-    # A reason is a text, or a format and its arguments: most are never read, so formatting waits for a reader.
+    # A reason is a text, or a function that makes it and its arguments: most are never read, so it waits for a reader.
     _reason: str | tuple[Any, ...]
 
     def __init__(self, *, name: str, retry_after: float | None, reason: str) -> None:
@@ -70,7 +73,10 @@ class Rejected(ResilienceError):  # noqa: N818 -- the design's word: the call wa
     def reason(self) -> str:
         """The rule and the counts behind the refusal."""
         reason = self._reason
-        return reason if isinstance(reason, str) else reason[0].format(*reason[1:])
+        return reason if isinstance(reason, str) else str(reason[0](*reason[1:]))
+
+    def _facts(self) -> dict[str, Any]:
+        return self.__dict__ | {"_reason": self.reason}
 
     def _subject(self) -> str:
         return f"{self.name!r}"

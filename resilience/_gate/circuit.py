@@ -231,14 +231,14 @@ class Circuit:
         core = self.core
         if core.round is None:
             return core.history[-1].reason if core.history else ""
-        return "all {} of its probes are out", core.round.size
+        return _probes_out, core.round.size
 
     def _post_rejection(self, error: CircuitOpenError, now: int) -> None:
         kind = WouldReject if self._shared.shadow else CallRejected
         wait, reason = error.retry_after, error._reason
 
         def build() -> tuple[Event, None]:
-            text = reason if isinstance(reason, str) else reason[0].format(*reason[1:])
+            text = reason if isinstance(reason, str) else reason[0](*reason[1:])
             return kind(**self._stamp(now), reason=text, retry_after=wait), None
 
         self._feed.post(build)
@@ -258,6 +258,10 @@ class Circuit:
             generation=move.generation,
             retry_after=wait,
         )
+
+
+def _probes_out(number: int) -> str:
+    return "its probe is out" if number == 1 else f"its {number} probes are out"
 
 
 def recovery_length(answer: Any) -> float:

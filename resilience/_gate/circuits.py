@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from itertools import islice
 
 from resilience._core.breaker import BreakerCore
-from resilience._gate.circuit import Circuit, Shared, key_text
+from resilience._gate.circuit import GHOST, Circuit, Shared, key_text
 from resilience._state import State
 from resilience.events import KeyDropped
 
@@ -24,13 +24,14 @@ class Circuits:
     thousand finds none, the one nearest to closing goes and `KeyDropped` says so.
     """
 
-    __slots__ = ("_by_key", "_max_keys", "_shared", "_standing_order")
+    __slots__ = ("_aside", "_by_key", "_max_keys", "_shared", "_standing_order")
 
     def __init__(self, shared: Shared, max_keys: int) -> None:
         self._shared = shared
         self._max_keys = max_keys
         self._by_key: dict[Hashable, Circuit] = {}
         self._standing_order: Command | None = None
+        self._aside = False
 
     def get(self, key: Hashable) -> Circuit:
         """Give the circuit of *key*, made now if need be.
@@ -50,6 +51,8 @@ class Circuits:
                 if self._standing_order is not None:
                     self._standing_order(made.core, now)
                     made.core.moves.clear()
+                if self._aside:
+                    made.core.standing = made.core.quiet = GHOST
                 if len(self._by_key) > self._max_keys:
                     self._make_room(made, now)
         self._shared.feed.deliver()
@@ -80,6 +83,32 @@ class Circuits:
             self._standing_order = command if stands else None
         for circuit in self.all():
             circuit.order(command)
+
+    def renew(self) -> None:
+        """Make every circuit as good as new; shells keep the one they hold."""
+        with self._shared.lock:
+            self._standing_order = None
+            for circuit in self._by_key.values():
+                circuit.core.__init__(self._shared.config, self._shared.read())  # type: ignore[misc] # in place: shells hold it
+
+    def stand_aside(self) -> Callable[[], None]:
+        """Let every call pass uncounted until the answer is called."""
+        with self._shared.lock:
+            self._aside = True
+            held = [(circuit.core, circuit.core.standing, circuit.core.quiet) for circuit in self._by_key.values()]
+            for core, _, _ in held:
+                core.standing = core.quiet = GHOST
+
+        def back() -> None:
+            with self._shared.lock:
+                self._aside = False
+                known = {id(core) for core, _, _ in held}
+                for core, standing, quiet in held:
+                    core.standing, core.quiet = standing, quiet
+                for key in [key for key, circuit in self._by_key.items() if id(circuit.core) not in known]:
+                    del self._by_key[key]
+
+        return back
 
 
 def _owes_nothing(core: BreakerCore, now: int) -> bool:

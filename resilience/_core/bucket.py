@@ -1,0 +1,200 @@
+"""The token bucket as a pure state machine: levels by key, lines of waiters, and a lane for the commonest call.
+
+Theory of operation. `full_at` is the instant at which a bucket is full again (see `quota`). For the bucket without a
+key a *lane* lies open in the object's own attributes, through which a shell takes one token with one comparison:
+
+* `lane_full_at`, in nanoseconds, is when the bucket is full if nothing was taken since it was written. A call that
+  finds it passed, with nothing taken or with time enough for what was, finds a full bucket and writes it anew.
+* `lane_left` counts down the tokens that were certainly there when it was written, from `lane_start`. A call before
+  `lane_full_at` takes one of them: had it looked closer it could only have found more.
+
+Whatever the two do not answer goes the long way: the lane is closed (so that every other call goes the long way too),
+its takings are added up, the exact decision is made, and the lane opens again, unless somebody waits or a pause is on.
+`most` is how many tokens a full bucket has left after one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from fractions import Fraction
+from math import lcm
+
+from resilience._core.keys import KeyTable
+from resilience._core.line import Line, Part
+from resilience._core.quota import Quota
+
+__all__ = ["CLOSED", "Bucket"]
+
+CLOSED = 1 << 200
+"""A `lane_full_at` that no clock reaches."""
+_COMPACT = 1 << 29
+"""The lane counts at most this many tokens: beyond it Python's integers become slow."""
+
+
+class Bucket:
+    """Every method wants the caller's lock, and `now` in nanoseconds."""
+
+    __slots__ = (
+        "_alone", "_lane_open", "_laned", "_smallest", "aside", "dropped", "keys", "lane_full_at", "lane_gap", "lane_left", "lane_rest",
+        "lane_start", "lane_unit", "lines", "most", "quota",
+    )  # fmt: skip
+
+    def __init__(self, quota: Quota, *, max_keys: int, laned: bool) -> None:
+        self.quota = quota
+        self.keys = KeyTable(quota, max_keys)
+        self.lines: dict[Hashable, Line] = {}
+        self.dropped: list[Hashable] = []
+        self._laned = laned
+        self.aside = False  # whether every call passes, untold
+        self._alone = 0
+        self._smallest = 1  # into how many parts costs have divided a token so far
+        self._lane_open = False
+        self.lane_full_at = CLOSED
+        self.lane_left = self.lane_start = self.lane_rest = 0
+        self._measure_lane()
+
+    # -- levels ---------------------------------------------------------------------------------------------------
+
+    def ticks(self, cost: Fraction) -> int:
+        """A cost in whole ticks; `prepare` has seen to it that there are any."""
+        return int(cost * self.quota.unit)
+
+    def full_at_of(self, key: Hashable) -> int:
+        """When the key's bucket is full again, in ticks; long ago where nothing is known."""
+        if key is None:
+            self.close_lane()
+            return self._alone
+        return self.keys.get(key) or 0
+
+    def put(self, key: Hashable, full_at: int, now: int) -> None:
+        """Write a level."""
+        if key is None:
+            self.close_lane()
+            self._alone = full_at
+            return
+        gone = self.keys.put(key, full_at, now)
+        if gone is not None:
+            self.dropped.append(gone)
+
+    def take(self, part: Part, now: int) -> None:
+        """Take a part's tokens, wherever that leads."""
+        self.put(part.key, max(self.full_at_of(part.key), now * self.quota.scale) + self.ticks(part.cost), now)
+
+    def give(self, part: Part, now: int) -> None:
+        """Give a part's tokens back, up to the capacity."""
+        full_at = self.full_at_of(part.key)
+        if full_at:
+            self.put(part.key, full_at - self.ticks(part.cost), now)
+
+    def attempt(self, key: Hashable, ticks: int, now: int) -> int:
+        """Take *ticks* at once if they are there; the answer is 0, or the nanoseconds until they will be.
+
+        The short way of a call that meets no line: no plan, no waiter, nothing written by a refusal.
+        """
+        quota = self.quota
+        present = now * quota.scale
+        if key is None:
+            self.close_lane()
+            full_at = self._alone
+        else:
+            full_at = self.keys.get(key) or 0
+        after = (full_at if full_at > present else present) + ticks
+        over = after - present - quota.cap
+        if over > 0:
+            return -(-over // quota.scale)
+        if key is None:
+            self._alone = after
+        else:
+            self.put(key, after, now)
+        return 0
+
+    def take_one(self, key: Hashable, now: int) -> bool:
+        """Take one token of a key that is known and has it; False leaves it to a longer way (`bench: keyed limiter`)."""
+        if key is None or self.aside or key in self.lines:
+            return False
+        keys, quota = self.keys, self.quota
+        shard = keys.shards[hash(key) % keys.size]
+        full_at = shard.get(key)
+        if full_at is None:
+            return False
+        present = now * quota.scale
+        after = (full_at if full_at > present else present) + quota.unit
+        if after - present > quota.cap:
+            return False
+        shard[key] = after
+        return True
+
+    def tokens(self, key: Hashable, now: int) -> Fraction:
+        """Tokens there are; negative in debt."""
+        spent = max(0, self.full_at_of(key) - now * self.quota.scale)
+        return Fraction(self.quota.cap - spent, self.quota.unit)
+
+    # -- lines ----------------------------------------------------------------------------------------------------
+
+    def line(self, key: Hashable) -> Line:
+        """The key's line, made now if need be."""
+        found = self.lines.get(key)
+        if found is None:
+            found = self.lines[key] = Line(self, key)
+        return found
+
+    def leave_line(self, line: Line, now: int) -> None:
+        """Forget a line in which nobody waits, unless a pause keeps it."""
+        if line.paused_until <= now and line.head() is None:
+            self.lines.pop(line.key, None)
+
+    # -- quotas -----------------------------------------------------------------------------------------------------
+
+    def prepare(self, cost: Fraction, now: int) -> None:
+        """Make the ticks fine enough for a fraction of a token."""
+        if cost.denominator != 1 and self.quota.unit % cost.denominator:
+            self._smallest = lcm(self._smallest, cost.denominator)
+            self.change(self.quota, now)
+
+    def change(self, quota: Quota, now: int) -> None:
+        """Let *quota* hold for every key from *now* on."""
+        self.close_lane()
+        missing = Fraction(quota.unit, self._smallest).denominator
+        if missing != 1:
+            quota = quota.refined(missing)
+        old, self.quota = self.quota, quota
+        self._alone = quota.convert(self._alone, old, now)
+        self.keys.change(quota, now)
+        for line in self.lines.values():
+            line.tail = None
+        self._measure_lane()
+
+    # -- the lane ---------------------------------------------------------------------------------------------------
+
+    def close_lane(self) -> None:
+        """Add up what went through the lane, and send every call the long way."""
+        if not self._lane_open:
+            return
+        # No call between these loads and stores: under the GIL no shell comes between.
+        full_at, taken, rest = self.lane_full_at, self.lane_start - self.lane_left, self.lane_rest
+        self.lane_full_at = CLOSED
+        self.lane_left = self.lane_start = 0
+        self._lane_open = False
+        self._alone = full_at * self.quota.scale - rest + taken * self.quota.unit
+
+    def open_lane(self, now: int) -> None:
+        """Let shells take tokens by themselves, when nobody waits."""
+        if not self._laned or self.aside or self._lane_open or None in self.lines or self.quota.cap < self.quota.unit:
+            return
+        quota = self.quota
+        ticks = now * quota.scale
+        full_at = max(self._alone, ticks)
+        left = min(max(0, ticks + quota.cap - full_at) // quota.unit, _COMPACT)
+        if not left:
+            return  # nothing to take: the next call goes the long way in any case
+        whole = -(-full_at // quota.scale)
+        self._lane_open = True
+        self.lane_rest = whole * quota.scale - full_at
+        self.lane_left = self.lane_start = left
+        self.lane_full_at = whole
+
+    def _measure_lane(self) -> None:
+        quota = self.quota
+        self.lane_unit = -(-quota.unit // quota.scale)
+        self.lane_gap = self.lane_unit * quota.scale - quota.unit
+        self.most = max(0, min(quota.cap // quota.unit - 1, _COMPACT))

@@ -1,0 +1,247 @@
+"""Where calls come in to one or more limiters: taken all at once, or in line for all of them, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from fractions import Fraction
+from typing import Any
+
+from resilience._core.line import Part, Standing, Waiter, join, replan, serve, when
+from resilience._gate.limiter import Limiter, ring
+from resilience.clock import Alarm, async_alarm, park, park_async
+from resilience.errors import RateLimitExceeded
+
+__all__ = ["Entrance", "Want"]
+
+Want = tuple[Hashable, Fraction | int]
+"""A key and a cost."""
+
+
+class Entrance:
+    """The way into some limiters, which share one lock and one clock.
+
+    Args:
+        limiters: In one fixed order; what a call wants of each comes in the same order.
+    """
+
+    __slots__ = ("_clock", "_only", "_read", "limiters")
+
+    def __init__(self, limiters: tuple[Limiter, ...]) -> None:
+        self.limiters = limiters
+        self._only = limiters[0] if len(limiters) == 1 else None
+        self._clock = limiters[0].clock
+        self._read = limiters[0].read
+
+    def admit(self, wants: tuple[Want, ...], limit: int | None) -> None:
+        """Take all that is wanted, or wait in line for it, at most *limit* nanoseconds (None: as long as needed).
+
+        Raises:
+            RateLimitExceeded: It is not there, and would not be within *limit*.
+            ValueError: It is more than a capacity.
+        """
+        if self._at_once(wants, limit):
+            return
+        waiter = self._arrive(wants, limit, Alarm)
+        if waiter is None:
+            return
+        try:
+            while (seconds := self._look(waiter)) is not None:
+                park(self._clock, waiter.alarm, seconds)
+        except BaseException:
+            self._leave(waiter)
+            raise
+
+    async def admit_async(self, wants: tuple[Want, ...], limit: int | None) -> None:
+        """The same for a task: it is suspended while it waits, and may be cancelled."""
+        if self._at_once(wants, limit):
+            return
+        waiter = self._arrive(wants, limit, async_alarm)
+        if waiter is None:
+            return
+        try:
+            while (seconds := self._look(waiter)) is not None:
+                await park_async(self._clock, waiter.alarm, seconds)
+        except BaseException:
+            self._leave(waiter)
+            raise
+
+    def take_one(self, key: Hashable) -> bool:
+        """Take one token of a key's bucket if that is simple; False asks for `admit`."""
+        limiter = self.limiters[0]
+        domain = limiter.domain
+        with domain.lock:
+            return domain is limiter.domain and limiter.bucket.take_one(key, self._read())
+
+    # -- the short way ----------------------------------------------------------------------------------------------
+
+    def _at_once(self, wants: tuple[Want, ...], limit: int | None) -> bool:
+        """Decide for one bucket without a line; False leaves it to the long way."""
+        only = self._only
+        if only is None or only.shadow:
+            return False
+        key, cost = wants[0]
+        if type(cost) is not int:
+            return False
+        error: RateLimitExceeded | None = None
+        while True:
+            domain = only.domain
+            with domain.lock:
+                if domain is not only.domain:
+                    continue
+                bucket = only.bucket
+                if bucket.aside:
+                    return True
+                if key in bucket.lines:
+                    return False
+                ticks = cost * bucket.quota.unit
+                if ticks > bucket.quota.cap:
+                    return False
+                now = self._read()
+                wait = bucket.attempt(key, ticks, now)
+                if not wait:
+                    if key is None:
+                        bucket.open_lane(now)
+                    elif bucket.dropped:
+                        only.post_dropped(now)
+                elif limit is not None and wait > limit and cost:
+                    error = only.rejection(key, cost, wait, now)
+                elif cost:
+                    return False
+            break
+        if only.feed.pending:
+            only.feed.deliver()
+        if error is not None:
+            raise error
+        return True
+
+    # -- the long way -----------------------------------------------------------------------------------------------
+
+    def _arrive(self, wants: tuple[Want, ...], limit: int | None, new_alarm: Callable[[], Any]) -> Waiter | None:
+        """Take everything at once (None), or join the lines."""
+        outcome: Waiter | RateLimitExceeded | None
+        outcome, rung = self.limiters[0].locked(lambda now: self._decide(wants, limit, new_alarm, now))
+        self._after(rung)
+        if isinstance(outcome, RateLimitExceeded):
+            raise outcome
+        return outcome
+
+    def _decide(
+        self, wants: tuple[Want, ...], limit: int | None, new_alarm: Callable[[], Any], now: int
+    ) -> tuple[Waiter | RateLimitExceeded | None, list[Waiter]]:
+        parts, rung = self._parts(wants, now)
+        at = when(parts, now)
+        try:
+            if at <= now and not self._lined(parts):
+                for part in parts:
+                    part.bucket.take(part, now)
+                return None, rung
+            if limit is not None and (at - now > limit or not limit):
+                return self._refusal(parts, at, now), rung
+            waiter = Waiter(parts, now, limit, new_alarm())
+            join(waiter, at, now)
+            return waiter, rung
+        finally:
+            self._tidy(now)
+
+    def _parts(self, wants: tuple[Want, ...], now: int) -> tuple[tuple[Part, ...], list[Waiter]]:
+        """What is really wanted of whom; buckets in shadow mode that would refuse are told and left out."""
+        parts: list[Part] = []
+        rung: list[Waiter] = []
+        for limiter, (key, cost) in zip(self.limiters, wants, strict=True):
+            if not cost or limiter.bucket.aside:
+                continue
+            limiter.check_capacity(cost)
+            limiter.bucket.prepare(Fraction(cost), now)
+            part = Part(limiter.bucket, key, Fraction(cost))
+            line = limiter.bucket.lines.get(key)
+            if line is not None:
+                rung += serve([line], now)
+            wait = when((part,), now) - now
+            if limiter.shadow and (wait > 0 or self._lined([part])):
+                limiter.would_reject(key, cost, wait, now)
+                continue
+            parts.append(part)
+        return tuple(parts), rung
+
+    def _lined(self, parts: Any) -> bool:
+        lines = [part.bucket.lines.get(part.key) for part in parts]
+        return any(line is not None and line.head() is not None for line in lines)
+
+    def _refusal(self, parts: tuple[Part, ...], at: int, now: int) -> RateLimitExceeded:
+        """Name the bucket that takes longest."""
+        slowest = max(parts, key=lambda part: when((part,), now))
+        limiter = next(one for one in self.limiters if one.bucket is slowest.bucket)
+        return limiter.rejection(slowest.key, slowest.cost, at - now, now)
+
+    # -- waiting ----------------------------------------------------------------------------------------------------
+
+    def _look(self, waiter: Waiter) -> float | None:
+        """Serve whoever is due; None when that was the waiter, else the seconds to wait.
+
+        Raises:
+            RateLimitExceeded: A change made the wait longer than its limit.
+            ValueError: A change made the cost more than a capacity.
+        """
+
+        def work(now: int) -> tuple[float | None, list[Waiter], Exception | None]:
+            rung = serve(waiter.lines() if waiter.standing is Standing.WAITING else [], now)
+            seconds = None
+            error: Exception | None = None
+            if waiter.standing is Standing.WAITING:
+                if waiter.plan_at <= now:
+                    replan(waiter.lines(), now, enforce=False)
+                waiter.armed_at = waiter.plan_at
+                seconds = max(0, waiter.plan_at - now) / 1e9
+            elif waiter.standing is not Standing.SERVED:
+                error = self._why_refused(waiter, now)
+            self._tidy(now)
+            return seconds, [one for one in rung if one is not waiter], error
+
+        seconds, rung, error = self.limiters[0].locked(work)
+        self._after(rung)
+        if error is not None:
+            raise error
+        return seconds  # type: ignore[no-any-return] # what work answers
+
+    def _why_refused(self, waiter: Waiter, now: int) -> Exception:
+        if waiter.standing is Standing.TOO_LATE:
+            return self._refusal(waiter.parts, waiter.plan_at, now)
+        for limiter in self.limiters:
+            for part in waiter.parts:
+                if part.bucket is limiter.bucket:
+                    try:
+                        limiter.check_capacity(part.cost)
+                    except ValueError as error:
+                        return error
+        return RuntimeError("a waiter was refused for no reason")  # pragma: no cover -- one of its costs is too much
+
+    def _leave(self, waiter: Waiter) -> None:
+        """Step out of every line, give back what was already taken, and let those behind move up."""
+
+        def work(now: int) -> list[Waiter]:
+            standing, waiter.standing = waiter.standing, Standing.GONE
+            if standing not in (Standing.WAITING, Standing.SERVED):
+                return []
+            lines = [line for part in waiter.parts if (line := part.bucket.lines.get(part.key)) is not None]
+            if standing is Standing.SERVED:
+                for part in waiter.parts:
+                    part.bucket.give(part, now)
+            for line in lines:
+                line.tail = None
+            rung = serve(lines, now)
+            self._tidy(now)
+            return rung
+
+        self._after(self.limiters[0].locked(work))
+
+    def _tidy(self, now: int) -> None:
+        for limiter in self.limiters:
+            limiter.bucket.open_lane(now)
+            if limiter.bucket.dropped:
+                limiter.post_dropped(now)
+
+    def _after(self, rung: list[Waiter]) -> None:
+        ring(rung)
+        for limiter in self.limiters:
+            if limiter.feed.pending:
+                limiter.feed.deliver()

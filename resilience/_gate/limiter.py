@@ -1,0 +1,242 @@
+"""One token bucket made safe to share: the core with a lock, a clock, and events."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Hashable, Iterable
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from resilience._core.bucket import Bucket
+from resilience._core.line import Line, Part, Standing, Waiter, replan, serve
+from resilience._core.quota import Quota, exact
+from resilience._feed import Feed
+from resilience._gate.circuit import key_text
+from resilience._validate import refuse
+from resilience.errors import RateLimitExceeded
+from resilience.events import CallRejected, Event, KeyDropped, LimitChanged, WouldReject
+
+if TYPE_CHECKING:
+    from resilience.clock import Clock
+
+__all__ = ["Domain", "Limiter", "check_cost", "ring", "unite"]
+
+_new_error = RateLimitExceeded.__new__
+
+
+class Domain:
+    """Buckets that are taken together, and the one lock of them all."""
+
+    __slots__ = ("lock", "members")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.members: weakref.WeakSet[Limiter] = weakref.WeakSet()
+
+
+def check_cost(cost: Any) -> Fraction | int:
+    """Let a cost pass: an int or a finite float, >= 0, as a rational number."""
+    if type(cost) is int and cost >= 0:
+        return cost
+    allowed = "a finite number of tokens >= 0"
+    if isinstance(cost, bool) or not isinstance(cost, int | float):
+        refuse("cost", cost, allowed, kind=TypeError)
+    if not 0 <= cost < float("inf"):
+        refuse("cost", cost, allowed)
+    rational = exact(cost)
+    return int(rational) if rational.denominator == 1 else rational
+
+
+def ring(waiters: Iterable[Waiter]) -> None:
+    """Wake waiters; no lock is held."""
+    for waiter in waiters:
+        waiter.alarm.ring()
+
+
+class Limiter:
+    """The gate of one bucket."""
+
+    __slots__ = ("__weakref__", "_first", "_shape", "bucket", "clock", "domain", "feed", "name", "read", "rejected", "shadow")
+
+    def __init__(  # noqa: PLR0913 -- one keyword a part
+        self, name: str, quota: Quota, *, max_keys: int, clock: Clock, read: Callable[[], int], feed: Feed, shadow: bool, laned: bool
+    ) -> None:
+        self.name = name
+        self._first = quota
+        self._shape = {"max_keys": max_keys, "laned": laned}
+        self.bucket = Bucket(quota, max_keys=max_keys, laned=laned)
+        self.clock = clock
+        self.read = read
+        self.feed = feed
+        self.shadow = shadow
+        self.rejected = 0
+        self.domain = Domain()
+        self.domain.members.add(self)
+
+    def locked(self, work: Callable[[int], Any]) -> Any:
+        """Do *work* with the time under the domain's lock, whichever domain that is by then."""
+        while True:
+            domain = self.domain
+            with domain.lock:
+                if domain is self.domain:
+                    return work(self.read())
+
+    def check_capacity(self, cost: Fraction | int) -> None:
+        """Refuse what can never be taken.
+
+        Raises:
+            ValueError: The cost is more than the capacity.
+        """
+        quota = self.bucket.quota
+        if cost * quota.unit > quota.cap:
+            refuse("cost", float(cost), f"at most the capacity of {self.name!r} ({float(quota.capacity):g} tokens)")
+
+    # -- orders -----------------------------------------------------------------------------------------------------
+
+    def move(self, key: Hashable, amount: Fraction | int, *, forward: bool) -> None:
+        """Charge or refund tokens ahead of the line, and plan the line anew."""
+
+        def work(now: int) -> list[Waiter]:
+            self.bucket.prepare(Fraction(amount), now)
+            part = Part(self.bucket, key, Fraction(amount))
+            if forward:
+                self.bucket.take(part, now)
+            else:
+                self.bucket.give(part, now)
+            return self._changed(self._line_of(key), now)
+
+        self._finish(self.locked(work))
+
+    def pause(self, key: Hashable, length: int) -> None:
+        """Admit nobody for *length* nanoseconds; a later pause never shortens one."""
+
+        def work(now: int) -> list[Waiter]:
+            self.bucket.close_lane()
+            line = self.bucket.line(key)
+            line.paused_until = max(line.paused_until, now + length)
+            return self._changed([line], now)
+
+        self._finish(self.locked(work))
+
+    def set_rate(self, rate: Fraction, capacity: Fraction | None) -> None:
+        """Let another rate hold for every key from now on."""
+
+        def work(now: int) -> list[Waiter]:
+            old = self.bucket.quota
+            quota = Quota(rate, old.capacity if capacity is None else capacity).after(old)
+            self.bucket.change(quota, now)
+            event = LimitChanged(
+                name=self.name, policy="rate_limit", at=now / 1e9, old=old.per_second, new=quota.per_second
+            )
+            self.feed.post(lambda: (event, None), must=True)
+            return self._changed(list(self.bucket.lines.values()), now)
+
+        self._finish(self.locked(work))
+
+    def _line_of(self, key: Hashable) -> list[Line]:
+        line = self.bucket.lines.get(key)
+        return [] if line is None else [line]
+
+    def _changed(self, lines: list[Line], now: int) -> list[Waiter]:
+        refused = replan(lines, now, enforce=True)
+        rung = [*refused, *serve(lines, now)]
+        self.bucket.open_lane(now)
+        return rung
+
+    def _finish(self, rung: list[Waiter]) -> None:
+        ring(rung)
+        self.feed.deliver()
+
+    # -- telling ----------------------------------------------------------------------------------------------------
+
+    def rejection(self, key: Hashable, cost: Fraction | int, wait: int, now: int) -> RateLimitExceeded:
+        """Make the error without its constructor, which would cost more than the decision (`bench: rejection`)."""
+        self.rejected += 1
+        quota = self.bucket.quota
+        error = _new_error(RateLimitExceeded)
+        error.name = self.name
+        error.retry_after = wait / 1e9
+        error.key = key
+        error.cost = cost if type(cost) is int else float(cost)
+        error._reason = (_why, cost, quota, key in self.bucket.lines)
+        if self.feed.listened:
+            self._post(CallRejected, key, error.reason, wait, now)
+        return error
+
+    def would_reject(self, key: Hashable, cost: Fraction | int, wait: int, now: int) -> None:
+        """Tell that a call in shadow mode passes without its tokens."""
+        if self.feed.listened:
+            self._post(WouldReject, key, _why(cost, self.bucket.quota, key in self.bucket.lines), wait, now)
+
+    def _post(self, kind: type[CallRejected | WouldReject], key: Hashable, reason: str, wait: int, now: int) -> None:
+        text = None if key is None else key_text(key)
+
+        def build() -> tuple[Event, None]:
+            event = kind(
+                name=self.name, policy="rate_limit", at=now / 1e9, reason=reason, retry_after=wait / 1e9, key=text
+            )
+            return event, None
+
+        self.feed.post(build)
+
+    def post_dropped(self, now: int) -> None:
+        """Tell which keys made room; the lock is held."""
+        while self.bucket.dropped:
+            key = key_text(self.bucket.dropped.pop())
+            event = KeyDropped(name=self.name, policy="rate_limit", at=now / 1e9, key=key)
+            self.feed.post(lambda event=event: (event, None))
+
+    def renew(self) -> None:
+        """Be as good as new: full, with the first rate, and nobody in line."""
+
+        def work(now: int) -> list[Waiter]:
+            waiting = [waiter for line in self.bucket.lines.values() for waiter in line.waiters]
+            for waiter in waiting:
+                waiter.standing = Standing.SERVED
+            self.bucket.close_lane()
+            self.bucket.__init__(self._first, **self._shape)  # type: ignore[misc] # in place: shells hold it
+            self.bucket.open_lane(now)
+            self.rejected = 0
+            return waiting
+
+        ring(self.locked(work))
+
+    def stand_aside(self, *, aside: bool) -> None:
+        """Let every call pass untold, or no longer."""
+
+        def work(now: int) -> None:
+            self.bucket.close_lane()
+            self.bucket.aside = aside
+            self.bucket.open_lane(now)
+
+        self.locked(work)
+
+    def in_child(self) -> None:
+        """Forget the waiters of threads and loops that do not exist in a forked child."""
+        for line in list(self.bucket.lines.values()):
+            line.waiters.clear()
+            line.tail = None
+            self.bucket.leave_line(line, self.read())
+        self.feed.after_fork()
+
+
+def _why(cost: Fraction | int, quota: Quota, lined: bool) -> str:  # noqa: FBT001 -- an argument kept for later
+    wanted = "1 token" if cost == 1 else f"{float(cost):g} tokens"
+    there = "others are waiting in line for theirs" if lined else "not there yet"
+    return f"{wanted} {there}; {quota.per_second:g} a second, bursts of {float(quota.capacity):g}"
+
+
+def unite(limiters: Iterable[Limiter]) -> None:
+    """Put limiters that are taken together under one lock."""
+    first, *others = limiters
+    for other in others:
+        while first.domain is not other.domain:
+            one, two = sorted((first.domain, other.domain), key=id)
+            with one.lock, two.lock:
+                if {first.domain, other.domain} != {one, two}:
+                    continue
+                for member in tuple(two.members):
+                    member.domain = one
+                    one.members.add(member)
+                two.members.clear()

@@ -1,0 +1,165 @@
+"""Shells of the rate limiter.
+
+`lane` takes one token of one bucket without a key, by the two comparisons that `_core.bucket` explains; under the GIL
+no other thread can come between them and the stores, since there is no call and no jump back among them. What the lane
+does not answer goes to `enter`, which decides exactly, and waits or raises. `keyed` first tries to `take` one token of a
+key it knows; `general` always goes to `enter`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Hashable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from resilience._core.bucket import Bucket
+
+__all__ = [
+    "general",
+    "general_async",
+    "general_async_generator",
+    "general_generator",
+    "keyed",
+    "keyed_async",
+    "lane",
+    "lane_async",
+]
+
+Enter = Callable[[], object]
+EnterAsync = Callable[[], Awaitable[object]]
+
+
+def lane(call: Callable[..., Any], bucket: Bucket, read: Callable[[], int], enter: Enter) -> Callable[..., Any]:
+    """Guard a function with one token of one bucket."""
+
+    def shell(*args: Any, **kwargs: Any) -> Any:
+        now = read()
+        left = bucket.lane_left
+        if now >= bucket.lane_full_at:
+            if left == bucket.lane_start or now >= bucket.lane_full_at + (bucket.lane_start - left) * bucket.lane_unit:
+                bucket.lane_full_at = now + bucket.lane_unit
+                bucket.lane_start = bucket.lane_left = bucket.most
+                bucket.lane_rest = bucket.lane_gap
+            else:
+                enter()
+        elif left:
+            bucket.lane_left = left - 1
+        else:
+            enter()
+        return call(*args, **kwargs)
+
+    return shell
+
+
+def lane_async(
+    call: Callable[..., Awaitable[Any]], bucket: Bucket, read: Callable[[], int], enter: EnterAsync
+) -> Callable[..., Any]:
+    """Guard a coroutine function with one token of one bucket."""
+
+    async def shell(*args: Any, **kwargs: Any) -> Any:
+        now = read()
+        left = bucket.lane_left
+        if now >= bucket.lane_full_at:
+            if left == bucket.lane_start or now >= bucket.lane_full_at + (bucket.lane_start - left) * bucket.lane_unit:
+                bucket.lane_full_at = now + bucket.lane_unit
+                bucket.lane_start = bucket.lane_left = bucket.most
+                bucket.lane_rest = bucket.lane_gap
+            else:
+                await enter()
+        elif left:
+            bucket.lane_left = left - 1
+        else:
+            await enter()
+        return await call(*args, **kwargs)
+
+    return shell
+
+
+def keyed(
+    call: Callable[..., Any], key: Callable[..., Hashable], take: Callable[[Hashable], bool], enter: Callable[[Hashable], object]
+) -> Callable[..., Any]:
+    """Guard a function with one token of its key's bucket."""
+
+    def shell(*args: Any, **kwargs: Any) -> Any:
+        whose = key(*args, **kwargs)
+        if not take(whose):
+            enter(whose)
+        return call(*args, **kwargs)
+
+    return shell
+
+
+def keyed_async(
+    call: Callable[..., Awaitable[Any]],
+    key: Callable[..., Hashable],
+    take: Callable[[Hashable], bool],
+    enter: Callable[[Hashable], Awaitable[object]],
+) -> Callable[..., Any]:
+    """Guard a coroutine function with one token of its key's bucket."""
+
+    async def shell(*args: Any, **kwargs: Any) -> Any:
+        whose = key(*args, **kwargs)
+        if not take(whose):
+            await enter(whose)
+        return await call(*args, **kwargs)
+
+    return shell
+
+
+def general(call: Callable[..., Any], enter: Callable[..., object]) -> Callable[..., Any]:
+    """Guard a function; keys and costs are asked of its arguments."""
+
+    def shell(*args: Any, **kwargs: Any) -> Any:
+        enter(*args, **kwargs)
+        return call(*args, **kwargs)
+
+    return shell
+
+
+def general_async(call: Callable[..., Awaitable[Any]], enter: Callable[..., Awaitable[object]]) -> Callable[..., Any]:
+    """Guard a coroutine function; keys and costs are asked of its arguments."""
+
+    async def shell(*args: Any, **kwargs: Any) -> Any:
+        await enter(*args, **kwargs)
+        return await call(*args, **kwargs)
+
+    return shell
+
+
+def general_generator(
+    call: Callable[..., Generator[Any, Any, Any]], enter: Callable[..., object]
+) -> Callable[..., Any]:
+    """Guard a generator function: admitted at the first step."""
+
+    def shell(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        enter(*args, **kwargs)
+        return (yield from call(*args, **kwargs))
+
+    return shell
+
+
+def general_async_generator(
+    call: Callable[..., AsyncGenerator[Any, Any]], enter: Callable[..., Awaitable[object]]
+) -> Callable[..., Any]:
+    """Guard an async generator function: admitted at the first step; asend, athrow and aclose reach it."""
+
+    async def shell(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        await enter(*args, **kwargs)
+        steps = call(*args, **kwargs)
+        step = steps.asend(None)
+        while True:
+            try:
+                item = await step
+            except StopAsyncIteration:
+                return
+            try:
+                sent = yield item
+            except GeneratorExit:
+                await steps.aclose()
+                raise
+            except BaseException as error:  # noqa: BLE001 -- thrown in by the consumer: it goes to the generator
+                step = steps.athrow(error)
+            else:
+                step = steps.asend(sent)
+
+    return shell

@@ -1,0 +1,274 @@
+"""The rate limiter: the `TokenBucket` object and the `rate_limited` decorator."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from fractions import Fraction
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from resilience import _gil, _registry, _validate
+from resilience._core.quota import Quota
+from resilience._feed import Feed, check_listeners
+from resilience._gate.entrance import Entrance
+from resilience._gate.limiter import Limiter, check_cost
+from resilience._gate.rate import quota_of, rate_and_capacity
+from resilience.clock import check_clock, nanoseconds, to_nanoseconds
+from resilience.errors import RateLimitExceeded
+
+if TYPE_CHECKING:
+    from resilience.clock import Clock
+    from resilience.events import Listener
+
+__all__ = ["BucketSnapshot", "BucketView", "TokenBucket"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketSnapshot:
+    """A bucket at one instant; `dataclasses.asdict` of it is JSON.
+
+    Attributes:
+        name: The bucket's name.
+        rate: Tokens a second.
+        capacity: Tokens a full bucket holds.
+        tokens: Tokens of the bucket without a key; negative in debt.
+        keys: Keys that are remembered.
+        waiting: Calls in line, of all keys.
+        rejected: Calls turned away so far.
+    """
+
+    name: str
+    rate: float
+    capacity: float
+    tokens: float
+    keys: int
+    waiting: int
+    rejected: int
+
+
+class TokenBucket:
+    """Admits calls at a steady rate, with bursts up to a capacity; exact, first in first out.
+
+    A new bucket is full. In any span of D seconds at most `capacity + rate * D` tokens are taken, so `"100/minute"`
+    admits up to 200 calls in its first minute. One object serves any number of functions, threads and event loops.
+
+    Args:
+        rate: Tokens every `per` seconds, a finite number > 0; or a text `"N/unit"` with unit s, second, m, minute, h,
+            hour, d, day or a multiple of one (`"10/15s"`).
+        capacity: Tokens a full bucket holds, a finite number > 0; the tokens of one `per`, at least 1, when None.
+        per: Seconds, finite and > 0; left out with a text.
+        name: What errors, events and metrics call it; unique among the living policies (`name#2` where it is taken).
+        max_keys: Keys remembered at most; full buckets are forgotten first, since they carry no information.
+        clock: Where time comes from; the system's monotonic clock when None.
+        shadow: Let the level move but refuse and delay nothing; what would be refused is told as `WouldReject`.
+        listeners: Plain functions that get each event.
+
+    Raises:
+        ValueError: A value is out of range.
+        TypeError: A value is of the wrong type.
+    """
+
+    def __init__(  # noqa: PLR0913 -- keywords, flat
+        self,
+        rate: float | str,
+        capacity: float | None = None,
+        *,
+        per: float | timedelta = 1.0,
+        name: str | None = None,
+        max_keys: int = 1_000_000,
+        clock: Clock | None = None,
+        shadow: bool = False,
+        listeners: Iterable[Listener] = (),
+    ) -> None:
+        quota = quota_of(rate, capacity, per)
+        wanted = _validate.text_or_none("name", name) or _registry.fresh_name("token-bucket")
+        _validate.count("max_keys", max_keys)
+        _validate.flag("shadow", shadow)
+        checked = check_clock(clock)
+        feed = Feed(check_listeners(listeners))
+        self._name = _registry.enrol(self, wanted)
+        self._limiter = Limiter(
+            self._name,
+            quota,
+            max_keys=max_keys,
+            clock=checked,
+            read=nanoseconds(checked),
+            feed=feed,
+            shadow=shadow,
+            laned=_gil.LOCK_FREE,
+        )
+        self._entrance = Entrance((self._limiter,))
+
+    # -- taking -----------------------------------------------------------------------------------------------------
+
+    def allow(self, cost: float = 1, key: Hashable = None) -> bool:
+        """Take *cost* tokens if they are there and nobody waits in line; never waits.
+
+        Raises:
+            ValueError: The cost is negative, or more than the capacity.
+        """
+        try:
+            self._entrance.admit(((key, check_cost(cost)),), 0)
+        except RateLimitExceeded:
+            return False
+        return True
+
+    def acquire(self, cost: float = 1, key: Hashable = None, max_wait: float | timedelta | None = None) -> None:
+        """Take *cost* tokens, waiting in line for them.
+
+        Args:
+            cost: Tokens, >= 0; 0 always passes.
+            key: Whose bucket; None is the bucket without a key.
+            max_wait: Seconds, >= 0; None waits as long as needed.
+
+        Raises:
+            RateLimitExceeded: The wait would exceed *max_wait*; said at once, and nothing is taken.
+            ValueError: The cost is negative, or more than the capacity.
+        """
+        self._entrance.admit(((key, check_cost(cost)),), check_wait(max_wait))
+
+    async def acquire_async(
+        self, cost: float = 1, key: Hashable = None, max_wait: float | timedelta | None = None
+    ) -> None:
+        """The same for a task, in the same line as the threads; a cancelled wait costs nothing."""
+        await self._entrance.admit_async(((key, check_cost(cost)),), check_wait(max_wait))
+
+    def __enter__(self) -> TokenBucket:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None
+
+    async def __aenter__(self) -> TokenBucket:
+        await self.acquire_async()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None
+
+    # -- adjusting --------------------------------------------------------------------------------------------------
+
+    def refund(self, n: float, key: Hashable = None) -> None:
+        """Put *n* tokens back, up to the capacity."""
+        self._limiter.move(key, check_cost(n), forward=False)
+
+    def charge(self, n: float, key: Hashable = None) -> None:
+        """Take *n* tokens for a cost known only afterwards: ahead of the line, and into debt if need be."""
+        self._limiter.move(key, check_cost(n), forward=True)
+
+    def pause(self, seconds: float | timedelta, key: Hashable = None) -> None:
+        """Admit nobody for *seconds* (> 0), as a remote `Retry-After` asks; tokens accrue meanwhile.
+
+        A later pause never shortens one. Those in line plan anew.
+        """
+        self._limiter.pause(key, to_nanoseconds(_validate.duration("seconds", seconds)))
+
+    def set_rate(self, rate: float | str, capacity: float | None = None, *, per: float | timedelta = 1.0) -> None:
+        """Let another rate hold for every key from this instant; None keeps the capacity.
+
+        A positive level scales with the capacity, a debt stays; those in line plan anew, and who could no longer be
+        served within its `max_wait` is refused.
+        """
+        pace, burst, _ = rate_and_capacity(rate, capacity, per)
+        self._limiter.set_rate(pace, burst)
+
+    def by(
+        self, *, key: Callable[..., Hashable] | None = None, cost: float | Callable[..., float] = 1
+    ) -> BucketView:
+        """The same bucket, seen with a key and a cost of its own, for `@rate_limited(api, tpm.by(cost=...))`."""
+        return BucketView(self, key, cost)
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """What errors, events and metrics call it."""
+        return self._name
+
+    def tokens(self, key: Hashable = None) -> float:
+        """Tokens there are now; negative in debt. Ignores the line."""
+
+        def work(now: int) -> Fraction:
+            there = self._limiter.bucket.tokens(key, now)
+            self._limiter.bucket.open_lane(now)
+            return there
+
+        return float(self._limiter.locked(work))
+
+    def snapshot(self) -> BucketSnapshot:
+        """The bucket at this instant."""
+
+        def work(now: int) -> tuple[Quota, Fraction, int, int, int]:
+            bucket = self._limiter.bucket
+            there = bucket.tokens(None, now)
+            bucket.open_lane(now)
+            waiting = sum(line.waiting() for line in bucket.lines.values())
+            return bucket.quota, there, bucket.keys.count, waiting, self._limiter.rejected
+
+        quota, there, keys, waiting, rejected = self._limiter.locked(work)
+        return BucketSnapshot(
+            name=self._name,
+            rate=quota.per_second,
+            capacity=float(quota.capacity),
+            tokens=float(there),
+            keys=keys,
+            waiting=waiting,
+            rejected=rejected,
+        )
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Hear this bucket's events; the answer ends the subscription."""
+        return self._limiter.feed.subscribe(listener)
+
+    def _renew(self) -> None:
+        self._limiter.renew()
+
+    def _stand_aside(self) -> Callable[[], None]:
+        self._limiter.stand_aside(aside=True)
+        return lambda: self._limiter.stand_aside(aside=False)
+
+    def _locks(self) -> tuple[threading.Lock, ...]:
+        return (self._limiter.domain.lock,)
+
+    def _in_child(self) -> None:
+        self._limiter.in_child()
+
+    def __repr__(self) -> str:
+        quota = self._limiter.bucket.quota
+        return f"<TokenBucket {self._name!r} {quota.per_second:g}/s, capacity {float(quota.capacity):g}>"
+
+
+class BucketView:
+    """A bucket with a key and a cost of its own; made by `TokenBucket.by`."""
+
+    __slots__ = ("bucket", "cost", "key")
+
+    def __init__(
+        self, bucket: TokenBucket, key: Callable[..., Hashable] | None, cost: float | Callable[..., float]
+    ) -> None:
+        self.bucket = bucket
+        self.key = _validate.callable_or_none("key", key)
+        self.cost = check_cost_rule(cost)
+
+
+def check_cost_rule(cost: Any) -> Any:
+    """Let a constant cost pass, as a rational number, or a plain function that gives one."""
+    if callable(cost):
+        return _validate.plain_callable("cost", cost, allowed="a finite number of tokens >= 0, or a plain function")
+    return check_cost(cost)
+
+
+def check_wait(max_wait: Any) -> int | None:
+    """Let a longest wait pass, as nanoseconds; None is as long as needed."""
+    if max_wait is None:
+        return None
+    allowed = "a finite number of seconds >= 0, a timedelta, or None"
+    return to_nanoseconds(_validate.duration("max_wait", max_wait, allowed=allowed, least=0))

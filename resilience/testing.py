@@ -1,0 +1,181 @@
+"""For tests: a clock that only moves when told to, and ways to start fresh or do without policies.
+
+With pytest installed the fixtures `fake_clock` and `policies_reset` are there by themselves.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Protocol
+
+from resilience import _registry
+from resilience._validate import duration, flag, number
+from resilience.clock import Alarm, AsyncAlarm, async_alarm, to_nanoseconds
+
+__all__ = ["FakeClock", "policies_disabled", "reset_policies"]
+
+
+class _Rung(Protocol):
+    def ring(self) -> None: ...
+
+
+class FakeClock:
+    """A clock for tests, exact to the nanosecond.
+
+    By default a sleep jumps the clock forward and returns at once; `sleeps` records its length. With `autojump=False`
+    sleepers, threads and tasks alike, are parked until `advance` reaches them. A timer never moves the clock: it fires
+    when a sleep or `advance` passes it.
+
+    Args:
+        start: Seconds it shows at first, finite and >= 0.
+        autojump: Whether a sleep moves the clock by itself.
+    """
+
+    def __init__(self, start: float = 0.0, *, autojump: bool = True) -> None:
+        self._now = to_nanoseconds(number("start", start, allowed="a finite number of seconds >= 0", least=0))
+        self.autojump = flag("autojump", autojump)
+        self.sleeps: list[float] = []
+        self._lock = threading.Condition()
+        self._serials = itertools.count()
+        self._due: list[tuple[int, int, Callable[[], object]]] = []
+        self._parked = 0
+
+    def monotonic(self) -> float:
+        """Seconds it shows."""
+        return self._now / 1e9
+
+    @property
+    def parked(self) -> int:
+        """Sleepers that wait for `advance`."""
+        return self._parked
+
+    def wait_for_parked(self, sleepers: int, *, timeout: float = 10.0) -> None:
+        """Block until that many sleepers are parked, so that a test need not hope that its threads are there.
+
+        Raises:
+            TimeoutError: They were not within *timeout* real seconds.
+        """
+        with self._lock:
+            if not self._lock.wait_for(lambda: self._parked >= sleepers, timeout):
+                message = f"{self._parked} of {sleepers} sleepers were parked within {timeout:g} s"
+                raise TimeoutError(message)
+
+    def advance(self, seconds: float | timedelta) -> None:
+        """Move forward, stopping at every timer and sleeper on the way.
+
+        Raises:
+            ValueError: *seconds* is negative or not finite.
+        """
+        length = duration("seconds", seconds, allowed="a finite number of seconds >= 0, or a timedelta", least=0)
+        self._advance_to(self._now + to_nanoseconds(length))
+
+    def sleep(self, seconds: float, /) -> None:
+        """Sleep by this clock."""
+        alarm = Alarm()
+        if not self._jump(seconds, asked=True):
+            self._wait(alarm, seconds, alarm.wait)
+
+    async def sleep_async(self, seconds: float, /) -> None:
+        """Sleep by this clock, in a task; other tasks get a turn in any case."""
+        alarm = async_alarm()
+        if self._jump(seconds, asked=True):
+            alarm.ring()
+            await alarm.wait(None)
+        else:
+            await self._wait_async(alarm, seconds)
+
+    def park(self, alarm: Alarm, seconds: float | None) -> None:
+        """Wait until *alarm* rings or *seconds* have passed on this clock."""
+        if seconds is None:
+            alarm.wait(None)
+        elif not self._jump(seconds, asked=True):
+            self._wait(alarm, seconds, alarm.wait)
+
+    async def park_async(self, alarm: AsyncAlarm, seconds: float | None) -> None:
+        """Wait, in a task, until *alarm* rings or *seconds* have passed on this clock."""
+        if seconds is None:
+            await alarm.wait(None)
+        elif self._jump(seconds, asked=True):
+            alarm.ring()
+            await alarm.wait(None)
+        else:
+            await self._wait_async(alarm, seconds)
+
+    def timer(self, seconds: float, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call *callback* when the clock passes *seconds* from now, unless the returned function is called before."""
+        return self._enter(seconds, callback)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _jump(self, seconds: float, *, asked: bool) -> bool:
+        if asked:
+            self.sleeps.append(seconds)
+        if self.autojump:
+            self._advance_to(self._now + to_nanoseconds(seconds))
+        return self.autojump
+
+    def _enter(self, seconds: float, callback: Callable[[], object]) -> Callable[[], None]:
+        with self._lock:
+            entry = (self._now + to_nanoseconds(seconds), next(self._serials), callback)
+            heapq.heappush(self._due, entry)
+
+        def cancel() -> None:
+            with self._lock:
+                if entry in self._due:
+                    self._due.remove(entry)
+                    heapq.heapify(self._due)
+
+        return cancel
+
+    def _advance_to(self, target: int) -> None:
+        while True:
+            with self._lock:
+                if not self._due or self._due[0][0] > target:
+                    self._now = max(self._now, target)
+                    return
+                at, _, callback = heapq.heappop(self._due)
+                self._now = max(self._now, at)
+            callback()
+
+    @contextmanager
+    def _counted(self, alarm: _Rung, seconds: float) -> Iterator[None]:
+        cancel = self._enter(seconds, alarm.ring)
+        with self._lock:
+            self._parked += 1
+            self._lock.notify_all()
+        try:
+            yield
+        finally:
+            cancel()
+            with self._lock:
+                self._parked -= 1
+
+    def _wait(self, alarm: Alarm, seconds: float, wait: Callable[[float | None], None]) -> None:
+        with self._counted(alarm, seconds):
+            wait(None)
+
+    async def _wait_async(self, alarm: AsyncAlarm, seconds: float) -> None:
+        with self._counted(alarm, seconds):
+            await alarm.wait(None)
+
+
+def reset_policies() -> None:
+    """Make every living policy as good as new: circuits closed and empty, buckets full, nobody waiting."""
+    for policy in _registry.living():
+        policy._renew()  # noqa: SLF001 -- the testing module is the package's own
+
+
+@contextmanager
+def policies_disabled() -> Iterator[None]:
+    """Let every call pass every living policy, uncounted, inside the block; afterwards all is as it was before."""
+    held: list[Callable[[], Any]] = [policy._stand_aside() for policy in _registry.living()]  # noqa: SLF001 -- the testing module is the package's own
+    try:
+        yield
+    finally:
+        for back in held:
+            back()
