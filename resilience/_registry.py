@@ -25,7 +25,7 @@ class Policy(Protocol):
 
 
 _lock = threading.RLock()  # re-entrant: a collection inside may end a policy, and its end comes back here
-_living: dict[str, weakref.ref[Any]] = {}
+_living: dict[tuple[str, str], weakref.ref[Any]] = {}
 _serials = itertools.count(1)
 
 GUARDS = "__resilience_policies__"
@@ -38,21 +38,23 @@ def fresh_name(kind: str) -> str:
 
 
 def enrol(policy: Any, wanted: str) -> str:
-    """Enter a policy and give the name it shows under: *wanted*, or `wanted#2` and so on where that is taken."""
+    """Enter a policy and give the name it shows under: *wanted*, or `wanted#2` and so on where its kind has that."""
+    kind = type(policy).__name__
     with _lock:
         name = wanted
         for number in itertools.count(2):
-            holder = _living.get(name)
+            holder = _living.get((kind, name))
             if holder is None or holder() is None:
                 break
             name = f"{wanted}#{number}"
+        entry = kind, name
 
         def forget(ended: weakref.ref[Any]) -> None:
             with _lock:
-                if _living.get(name) is ended:
-                    del _living[name]
+                if _living.get(entry) is ended:
+                    del _living[entry]
 
-        _living[name] = weakref.ref(policy, forget)
+        _living[entry] = weakref.ref(policy, forget)
         return name
 
 
