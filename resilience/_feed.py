@@ -19,7 +19,7 @@ from resilience._log import log_listener_failure, log_transition
 if TYPE_CHECKING:
     from resilience.events import Event, Listener
 
-__all__ = ["Feed", "subscribe_to_all"]
+__all__ = ["Feed", "check_listeners", "everyone", "subscribe_to_all"]
 
 _MOST_PENDING = 1000
 
@@ -69,36 +69,36 @@ class _Audience:
         return unsubscribe
 
 
-_everyone = _Audience()
+everyone = _Audience()
 """Those who hear every policy."""
 
 
 def subscribe_to_all(listener: Listener, types: tuple[type[Event], ...]) -> Callable[[], None]:
     """Add a listener of every policy's events."""
-    return _everyone.add(listener, types)
+    return everyone.add(listener, types)
 
 
 class Feed:
     """One policy's events on their way to its listeners, those of every policy, and the log."""
 
-    __slots__ = ("_audience", "_turn", "dropped", "pending")
+    __slots__ = ("_turn", "audience", "dropped", "pending")
 
     def __init__(self, listeners: Iterable[Listener] = ()) -> None:
-        self._audience = _Audience()
+        self.audience = _Audience()
         self.pending: deque[Build] = deque()
         self._turn = threading.Lock()
         self.dropped = 0
         for listener in listeners:
-            self._audience.add(listener)
+            self.audience.add(listener)
 
     @property
     def listened(self) -> bool:
         """Whether anybody listens: when nobody does, only transitions are worth building."""
-        return bool(self._audience.members or _everyone.members)
+        return bool(self.audience.members or everyone.members)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Add a listener; the answer ends its subscription and may be called again."""
-        return self._audience.add(listener)
+        return self.audience.add(listener)
 
     def post(self, build: Build, *, must: bool = False) -> None:
         """Queue an event; the caller holds the lock under which the state moved.
@@ -129,7 +129,7 @@ class Feed:
         event, level = build()
         if level is not None:
             log_transition(event, level)
-        for member in (*self._audience.members, *_everyone.members):
+        for member in (*self.audience.members, *everyone.members):
             member.hear(event)
 
     def after_fork(self) -> None:

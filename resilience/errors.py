@@ -39,7 +39,8 @@ class ResilienceError(Exception):
     """The root of every error this package raises of its own accord."""
 
     def _facts(self) -> dict[str, Any]:
-        return self.__dict__.copy()
+        slots = (name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ()))
+        return {name: getattr(self, name) for name in slots if hasattr(self, name)} | self.__dict__
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _revive, (type(self),), self._facts()
@@ -60,6 +61,7 @@ class Rejected(ResilienceError):  # noqa: N818 -- the design's word: the call wa
 
     name: str
     retry_after: float | None
+    # The errors that are raised most keep these in slots, which make them twice as fast to make (`bench: rejection`).
     # A reason is a text, or a function that makes it and its arguments: most are never read, so it waits for a reader.
     _reason: str | tuple[Any, ...]
 
@@ -76,7 +78,7 @@ class Rejected(ResilienceError):  # noqa: N818 -- the design's word: the call wa
         return reason if isinstance(reason, str) else str(reason[0](*reason[1:]))
 
     def _facts(self) -> dict[str, Any]:
-        return self.__dict__ | {"_reason": self.reason}
+        return super()._facts() | {"_reason": self.reason}
 
     def _subject(self) -> str:
         return f"{self.name!r}"
@@ -94,6 +96,8 @@ class CircuitOpenError(Rejected):
         state: The state that refused: `OPEN`, `HALF_OPEN` (all probes are out) or `FORCED_OPEN`.
         key: The circuit's key, None for a breaker without keys.
     """
+
+    __slots__ = ("_reason", "key", "name", "retry_after", "state")
 
     state: State
     key: Hashable
@@ -117,6 +121,8 @@ class RateLimitExceeded(Rejected):
         key: The bucket's key, None for the bucket without one.
         cost: Tokens the call asked for.
     """
+
+    __slots__ = ("_reason", "cost", "key", "name", "retry_after")
 
     key: Hashable
     cost: float

@@ -140,12 +140,12 @@ def _shell(
     simple = colour in (Colour.SYNC, Colour.ASYNC) and len(views) == 1 and view.cost == 1
     limiter = entrance.limiters[0]
     if simple and not limiter.shadow:
+        enter = entrance.door_async(wait) if waits else entrance.door(wait)
         if view.key is None:
             factory: Any = shells.lane_async if waits else shells.lane
-            enter = functools.partial(admit, ((None, 1),), wait)
             return specialise(factory, call, limiter.bucket, limiter.read, enter)  # type: ignore[no-any-return] # a shell
         factory = shells.keyed_async if waits else shells.keyed
-        return specialise(factory, call, view.key, entrance.take_one, lambda whose: admit(((whose, 1),), wait))  # type: ignore[no-any-return] # a shell
+        return specialise(factory, call, view.key, limiter.bucket, limiter.read, enter)  # type: ignore[no-any-return] # a shell
     factories = {
         Colour.SYNC: shells.general,
         Colour.ASYNC: shells.general_async,

@@ -4,7 +4,10 @@ Theory of operation. `admit(now)` gives a permit or None; `settle(permit, ...)` 
 permit, OPEN none, HALF_OPEN a few probes (see `half_open`). Each transition starts a new generation: the standing
 permit or the round of probes is replaced, so an outcome that comes back from an older one is known by identity, counted
 as stale and changes nothing. `quiet` is the standing permit while a plain success would change nothing but a count, and
-None otherwise; a shell that finds its permit there need not settle.
+None otherwise; a shell that finds its permit there need not settle. `shut_until` is the instant before which nothing but
+a rejection can be the answer; `count_failure` is the short way of a failure that breaks no rule. These two need no lock
+under the GIL: the one is a look, the other contains no call between its loads and stores, and neither has whoever else
+writes what they read.
 
 Time is whole nanoseconds and never goes back. The length of an opening may be the answer of a user's function, which a
 core never calls: `opening` then says that an answer is due, and until `open_for` brings it the last good length stands.
@@ -25,6 +28,7 @@ from resilience._state import State
 __all__ = ["BreakerCore", "Move"]
 
 _HISTORY = 100
+_FOR_EVER = 1 << 200
 _LEAST_PROBE_TIMEOUT = 30 * SECOND
 
 
@@ -46,7 +50,8 @@ class BreakerCore:
 
     __slots__ = (
         "config", "failures_in_a_row", "generation", "history", "last", "last_failure", "length", "moves", "opening",
-        "openings", "quiet", "rejected", "round", "since", "stale", "standing", "state", "until",
+        "openings", "quiet", "reason", "rejected", "round", "short_of", "shut_until",
+        "since", "stale", "standing", "state", "until",
     )  # fmt: skip
 
     def __init__(self, config: BreakerConfig, now: int) -> None:
@@ -55,6 +60,10 @@ class BreakerCore:
         self.generation = 1
         self.last = self.since = now
         self.until: int | None = None
+        self.shut_until = 0
+        # Below this many in a row a failure is only counted; 0 where it must be settled.
+        self.short_of = 0 if config.windowed or not config.lock_free else config.failure_threshold or 0
+        self.reason = ""
         self.length = config.recovery_time or _LEAST_PROBE_TIMEOUT
         self.opening = self.openings = 0
         self.round: Round | None = None
@@ -81,6 +90,16 @@ class BreakerCore:
         if probe is None:
             self.rejected += 1
         return probe
+
+    def count_failure(self, permit: Permit, failure: str) -> bool:
+        """Note a failure where that is all there is to it: in a row that is still too short; else False."""
+        failures = self.failures_in_a_row + 1
+        if permit is not self.standing or failures >= self.short_of:
+            return False
+        self.failures_in_a_row = failures
+        self.last_failure = failure
+        self.quiet = None
+        return True
 
     def settle(self, permit: Permit, now: int, *, failure: str | None = None, slow: bool = False) -> None:
         """End a permit with a verdict.
@@ -112,7 +131,7 @@ class BreakerCore:
 
     def counts(self, now: int) -> Counts:
         """What the window holds at *now*."""
-        return Counts(0, 0, 0) if self.standing is None else self.standing.counts(max(now, self.last))
+        return Counts(0, 0, 0) if self.standing is None else self.standing.holds(max(now, self.last))
 
     # -- orders ---------------------------------------------------------------------------------------------------
 
@@ -135,6 +154,7 @@ class BreakerCore:
         self.length = length
         if generation == self.generation and self.state is State.OPEN:
             self.until = self.since + length
+            self.shut_until = self.until if self.config.lock_free else 0
             if self.history:
                 self.history[-1].wait = length
 
@@ -170,7 +190,7 @@ class BreakerCore:
         if failed and config.failure_threshold is not None and self.failures_in_a_row >= config.failure_threshold:
             return f"{_several(self.failures_in_a_row, 'failure')} in a row, last {self.last_failure}"
         if config.windowed:
-            calls, failures, slow_calls = tally.counts(now)
+            calls, failures, slow_calls = tally.holds(now)
             if calls >= config.minimum_calls:
                 if failed and config.failure_rate is not None and failures / calls >= config.failure_rate:
                     return f"{failures} of {calls} calls failed, limit {config.failure_rate:g}, last {self.last_failure}"
@@ -215,6 +235,11 @@ class BreakerCore:
     def _move(self, new: State, now: int, reason: str) -> None:
         old, self.state = self.state, new
         self.generation += 1
+        self.reason = reason
+        if self.standing is not None:
+            self.standing.retire()
+        shut = self.config.lock_free and new in (State.OPEN, State.FORCED_OPEN)
+        self.shut_until = 0 if not shut else _FOR_EVER if self.until is None else self.until
         self.since = now
         self.standing = self.quiet = self.round = None
         self.failures_in_a_row = 0
@@ -232,7 +257,8 @@ class BreakerCore:
         return max(self.length, _LEAST_PROBE_TIMEOUT) if timeout is None else timeout
 
     def _refresh_quiet(self) -> None:
-        # A success must be settled while failures in a row stand against the circuit.
+        # A success must be settled while failures in a row stand against the circuit. No call between the look at them
+        # and the store: `count_failure` may come at any other time.
         config = self.config
         owes = config.settle_all or (config.failure_threshold is not None and self.failures_in_a_row)
         self.quiet = None if owes else self.standing

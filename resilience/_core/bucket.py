@@ -3,14 +3,15 @@
 Theory of operation. `full_at` is the instant at which a bucket is full again (see `quota`). For the bucket without a
 key a *lane* lies open in the object's own attributes, through which a shell takes one token with one comparison:
 
-* `lane_full_at`, in nanoseconds, is when the bucket is full if nothing was taken since it was written. A call that
-  finds it passed, with nothing taken or with time enough for what was, finds a full bucket and writes it anew.
-* `lane_left` counts down the tokens that were certainly there when it was written, from `lane_start`. A call before
+* `lane_full_at`, in nanoseconds, is when the bucket is full if nothing is taken but the last call there. A call that
+  finds it passed, with nothing taken since or with time enough for what was, finds a full bucket and writes it anew.
+* `lane_taken` counts the tokens taken since, up to `lane_limit`: so many were certainly there. A call before
   `lane_full_at` takes one of them: had it looked closer it could only have found more.
 
 Whatever the two do not answer goes the long way: the lane is closed (so that every other call goes the long way too),
 its takings are added up, the exact decision is made, and the lane opens again, unless somebody waits or a pause is on.
-`most` is how many tokens a full bucket has left after one call.
+A refusal leaves `refused_until`, before which no call of one token can be anything else. `key_lane` holds the table of
+keys while shells may change the levels of those it knows.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Hashable
 from fractions import Fraction
 from math import lcm
 
-from resilience._core.keys import KeyTable
+from resilience._core.keys import KeyTable, Shard
 from resilience._core.line import Line, Part
 from resilience._core.quota import Quota
 
@@ -27,6 +28,7 @@ __all__ = ["CLOSED", "Bucket"]
 
 CLOSED = 1 << 200
 """A `lane_full_at` that no clock reaches."""
+_TRIES = 16
 _COMPACT = 1 << 29
 """The lane counts at most this many tokens: beyond it Python's integers become slow."""
 
@@ -35,8 +37,8 @@ class Bucket:
     """Every method wants the caller's lock, and `now` in nanoseconds."""
 
     __slots__ = (
-        "_alone", "_lane_open", "_laned", "_smallest", "aside", "dropped", "keys", "lane_full_at", "lane_gap", "lane_left", "lane_rest",
-        "lane_start", "lane_unit", "lines", "most", "quota",
+        "_alone", "_lane_gap", "_lane_open", "_laned", "_most", "_smallest", "aside", "dropped", "key_lane", "keys", "lane_full_at", "lane_limit",
+        "lane_taken", "lane_unit", "lines", "quota", "refused_until",
     )  # fmt: skip
 
     def __init__(self, quota: Quota, *, max_keys: int, laned: bool) -> None:
@@ -50,7 +52,8 @@ class Bucket:
         self._smallest = 1  # into how many parts costs have divided a token so far
         self._lane_open = False
         self.lane_full_at = CLOSED
-        self.lane_left = self.lane_start = self.lane_rest = 0
+        self.lane_taken = self.lane_limit = self.refused_until = 0
+        self.key_lane: list[Shard] | None = None
         self._measure_lane()
 
     # -- levels ---------------------------------------------------------------------------------------------------
@@ -102,27 +105,13 @@ class Bucket:
         over = after - present - quota.cap
         if over > 0:
             return -(-over // quota.scale)
+        if not ticks:
+            return 0
         if key is None:
             self._alone = after
         else:
             self.put(key, after, now)
         return 0
-
-    def take_one(self, key: Hashable, now: int) -> bool:
-        """Take one token of a key that is known and has it; False leaves it to a longer way (`bench: keyed limiter`)."""
-        if key is None or self.aside or key in self.lines:
-            return False
-        keys, quota = self.keys, self.quota
-        shard = keys.shards[hash(key) % keys.size]
-        full_at = shard.get(key)
-        if full_at is None:
-            return False
-        present = now * quota.scale
-        after = (full_at if full_at > present else present) + quota.unit
-        if after - present > quota.cap:
-            return False
-        shard[key] = after
-        return True
 
     def tokens(self, key: Hashable, now: int) -> Fraction:
         """Tokens there are; negative in debt."""
@@ -135,6 +124,7 @@ class Bucket:
         """The key's line, made now if need be."""
         found = self.lines.get(key)
         if found is None:
+            self.key_lane = None
             found = self.lines[key] = Line(self, key)
         return found
 
@@ -153,7 +143,7 @@ class Bucket:
 
     def change(self, quota: Quota, now: int) -> None:
         """Let *quota* hold for every key from *now* on."""
-        self.close_lane()
+        self.shut_lanes()
         missing = Fraction(quota.unit, self._smallest).denominator
         if missing != 1:
             quota = quota.refined(missing)
@@ -168,33 +158,57 @@ class Bucket:
 
     def close_lane(self) -> None:
         """Add up what went through the lane, and send every call the long way."""
+        self.refused_until = 0
         if not self._lane_open:
             return
         # No call between these loads and stores: under the GIL no shell comes between.
-        full_at, taken, rest = self.lane_full_at, self.lane_start - self.lane_left, self.lane_rest
+        full_at, taken = self.lane_full_at, self.lane_taken
         self.lane_full_at = CLOSED
-        self.lane_left = self.lane_start = 0
+        self.lane_limit = 0
         self._lane_open = False
-        self._alone = full_at * self.quota.scale - rest + taken * self.quota.unit
+        quota = self.quota
+        self._alone = full_at * quota.scale - self._lane_gap + taken * quota.unit
 
     def open_lane(self, now: int) -> None:
         """Let shells take tokens by themselves, when nobody waits."""
-        if not self._laned or self.aside or self._lane_open or None in self.lines or self.quota.cap < self.quota.unit:
+        if not self._laned or self.aside:
             return
         quota = self.quota
+        self.key_lane = self.keys.shards if not self.lines and self.keys.settled and quota.cap >= quota.unit else None
+        if self._lane_open or None in self.lines or quota.cap < quota.unit:
+            return
         ticks = now * quota.scale
         full_at = max(self._alone, ticks)
-        left = min(max(0, ticks + quota.cap - full_at) // quota.unit, _COMPACT)
-        if not left:
-            return  # nothing to take: the next call goes the long way in any case
-        whole = -(-full_at // quota.scale)
+        limit = min((ticks + quota.cap - full_at) // quota.unit, self._most)
+        # The lane counts from a whole nanosecond; as if some tokens had been taken before, where that makes it whole.
+        for taken in range(min(quota.scale, _TRIES)):
+            whole, rest = divmod(full_at + self._lane_gap - taken * quota.unit, quota.scale)
+            if not rest and whole > now:
+                break
+        else:
+            if full_at > ticks:
+                return  # none: the long way until the bucket is full
+            whole, taken, limit = now, 0, 0
+        if limit <= 0 and full_at > ticks:
+            return  # nothing to take
         self._lane_open = True
-        self.lane_rest = whole * quota.scale - full_at
-        self.lane_left = self.lane_start = left
+        self.lane_taken = taken
+        self.lane_limit = min(limit + taken, self._most)
         self.lane_full_at = whole
+
+    def shut_lanes(self) -> None:
+        """Send every call the long way, those with keys too."""
+        self.close_lane()
+        self.key_lane = None
+
+    def refuse(self, until: int) -> None:
+        """Remember that no call of one token without a key passes before *until*."""
+        if self._laned:
+            self.refused_until = until
 
     def _measure_lane(self) -> None:
         quota = self.quota
         self.lane_unit = -(-quota.unit // quota.scale)
-        self.lane_gap = self.lane_unit * quota.scale - quota.unit
-        self.most = max(0, min(quota.cap // quota.unit - 1, _COMPACT))
+        # What a whole number of nanoseconds is more than a token: the lane counts its calls from there.
+        self._lane_gap = self.lane_unit * quota.scale - quota.unit
+        self._most = max(0, min(quota.cap // quota.unit - 1, _COMPACT))

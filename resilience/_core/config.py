@@ -29,6 +29,7 @@ class BreakerConfig:
         probe_timeout: Age at which a probe is given up; None: the recovery time, at least 30 s.
         settle_all: Whether every success must be settled: a predicate looks at results, or there is a window and no
             GIL to let shells count by themselves.
+        lock_free: Whether the GIL keeps threads from coming between a load and a store without a call.
     """
 
     failure_threshold: int | None = 5
@@ -42,6 +43,7 @@ class BreakerConfig:
     probes: int = 1
     probe_timeout: int | None = None
     settle_all: bool = False
+    lock_free: bool = True
 
     @property
     def windowed(self) -> bool:
@@ -52,4 +54,7 @@ class BreakerConfig:
         """The standing permit of a new closed period."""
         if not self.windowed:
             return Permit()
-        return SliceTally(self.window_span) if self.window_span is not None else CountTally(self.window_calls or 100)
+        counts = not self.settle_all
+        if self.window_span is not None:
+            return SliceTally(self.window_span, counts=counts)
+        return CountTally(self.window_calls or 100, counts=counts)

@@ -17,7 +17,7 @@ from itertools import islice
 
 from resilience._core.quota import Quota
 
-__all__ = ["KeyTable"]
+__all__ = ["KeyTable", "Shard"]
 
 _PRIMES = (1, 7, 61, 251, 1021, 4093)
 _KEYS_A_SHARD = 20_000
@@ -80,6 +80,11 @@ class KeyTable:
             self._past.append(_Era([], 0, self.quota, now))  # its keys' history goes through this quota too
         self.quota = quota
         self._migrate(now)
+
+    @property
+    def settled(self) -> bool:
+        """Whether every key is in the present era."""
+        return not self._past
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,10 @@ Theory of operation. While a circuit is closed all calls share one *standing* pe
 attribute. The standing permit is at the same time the tally of its period: a shell may note a success by adding one to
 `calls` itself, as long as the permit is still the core's `quiet` one and the clock has not passed `until`. Each
 transition makes a new permit; a call that comes back with an old one is recognised by identity and changes nothing.
+
+`counts` says whether shells may add at all, and `until` up to which instant: a retired permit and a probe refuse both.
+`calls` is a float because adding one to a float costs less than to an int (`bench: failure-rate window`); it is a whole
+number, exact up to 2 ** 53.
 """
 
 from __future__ import annotations
@@ -27,19 +31,29 @@ class Counts(NamedTuple):
 
 
 class Permit:
-    """The standing permit of a closed period that keeps no window."""
+    """The standing permit of a closed period that keeps no window.
 
-    __slots__ = ("calls", "until")
+    Args:
+        counts: Whether shells may note successes themselves.
+    """
 
-    def __init__(self) -> None:
-        self.calls = 0
-        self.until = _ALWAYS
+    __slots__ = ("calls", "counts", "until")
+
+    def __init__(self, *, counts: bool = True) -> None:
+        self.calls = 0.0
+        self.counts = counts
+        self.until = _ALWAYS if counts else NEVER
+
+    def retire(self) -> None:
+        """Refuse what shells would add: the period is over."""
+        self.counts = False
+        self.until = NEVER
 
     def record(self, *, failed: bool, slow: bool, now: int) -> None:
         """Note one verdict."""
-        self.calls += 1
+        self.calls += 1.0
 
-    def counts(self, now: int) -> Counts:
+    def holds(self, now: int) -> Counts:
         """What the window holds at *now*."""
         return Counts(0, 0, 0)
 
@@ -53,15 +67,15 @@ class CountTally(Permit):
 
     __slots__ = ("_failures", "_size", "_slow")
 
-    def __init__(self, size: int) -> None:
-        super().__init__()
+    def __init__(self, size: int, *, counts: bool = True) -> None:
+        super().__init__(counts=counts)
         self._size = size
-        self._failures: deque[int] = deque()
-        self._slow: deque[int] = deque()
+        self._failures: deque[float] = deque()
+        self._slow: deque[float] = deque()
 
     def record(self, *, failed: bool, slow: bool, now: int) -> None:
         """Note one verdict."""
-        number = self.calls + 1
+        number = self.calls + 1.0
         self.calls = number
         if failed:
             self._failures.append(number)
@@ -76,10 +90,10 @@ class CountTally(Permit):
             while numbers and numbers[0] <= oldest:
                 numbers.popleft()
 
-    def counts(self, now: int) -> Counts:
+    def holds(self, now: int) -> Counts:
         """What the window holds; it does not age with time."""
         self._trim()
-        return Counts(min(self.calls, self._size), len(self._failures), len(self._slow))
+        return Counts(min(int(self.calls), self._size), len(self._failures), len(self._slow))
 
 
 class _Slice:
@@ -102,8 +116,8 @@ class SliceTally(Permit):
 
     __slots__ = ("_failures", "_past", "_slices", "_slow", "_span")
 
-    def __init__(self, span: int) -> None:
-        super().__init__()
+    def __init__(self, span: int, *, counts: bool = True) -> None:
+        super().__init__(counts=counts)
         self._span = span
         self._slices: deque[_Slice] = deque()
         self._past = self._failures = self._slow = 0
@@ -117,8 +131,9 @@ class SliceTally(Permit):
             self._close_slice()
             slices.append(_Slice(now))
             # A microsecond early: what falls between, or is lost in a float, is settled by the exact path.
-            self.until = (now + self._span // _SLICES - 1000) / 1e9
-        self.calls += 1
+            if self.counts:
+                self.until = (now + self._span // _SLICES - 1000) / 1e9
+        self.calls += 1.0
         if failed:
             slices[-1].failures += 1
             self._failures += 1
@@ -130,10 +145,10 @@ class SliceTally(Permit):
         # The two loads and stores contain no call: no success that a shell adds in between is lost under the GIL, and
         # without it shells never add.
         calls = self.calls
-        self.calls = 0
+        self.calls = 0.0
         if self._slices:
-            self._slices[-1].calls = calls
-            self._past += calls
+            self._slices[-1].calls = int(calls)
+            self._past += int(calls)
 
     def _expire(self, now: int) -> None:
         slices = self._slices
@@ -146,10 +161,10 @@ class SliceTally(Permit):
             self._failures -= gone.failures
             self._slow -= gone.slow
 
-    def counts(self, now: int) -> Counts:
+    def holds(self, now: int) -> Counts:
         """What the window holds at *now*."""
         self._expire(now)
-        return Counts(self._past + self.calls, self._failures, self._slow)
+        return Counts(self._past + int(self.calls), self._failures, self._slow)
 
 
 class Probe(Permit):
@@ -158,5 +173,5 @@ class Probe(Permit):
     __slots__ = ("deadline",)
 
     def __init__(self, deadline: int) -> None:
-        super().__init__()
+        super().__init__(counts=False)
         self.deadline = deadline

@@ -31,7 +31,7 @@ class Quota:
         finer: Ticks to the nanosecond are a multiple of what is needed and this.
     """
 
-    __slots__ = ("cap", "capacity", "rate", "scale", "unit")
+    __slots__ = ("cap", "capacity", "rate", "room", "scale", "unit")
 
     def __init__(self, rate: Fraction, capacity: Fraction, *, finer: int = 1) -> None:
         self.rate = rate
@@ -40,6 +40,7 @@ class Quota:
         self.scale = lcm(interval.denominator, (capacity * interval).denominator) * finer
         self.unit = int(interval * self.scale)
         self.cap = int(capacity * interval * self.scale)
+        self.room = self.cap - self.unit
 
     @property
     def per_second(self) -> float:

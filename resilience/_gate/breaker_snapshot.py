@@ -72,7 +72,7 @@ def view(core: BreakerCore, now: int) -> BreakerSnapshot:
         generation=core.generation,
         since=core.since / 1e9,
         retry_after=None if wait is None else wait / 1e9,
-        reason=core.history[-1].reason if core.history else "",
+        reason=core.reason,
         failures_in_a_row=core.failures_in_a_row,
         calls=counts.calls,
         failures=counts.failures,

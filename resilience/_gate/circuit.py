@@ -10,7 +10,7 @@ from typing import Any
 from resilience._core.breaker import BreakerCore, Move
 from resilience._core.config import BreakerConfig
 from resilience._core.permit import Permit
-from resilience._feed import Feed
+from resilience._feed import Feed, everyone
 from resilience._gate.outcome import Outcomes
 from resilience._log import log_failure
 from resilience._state import State
@@ -64,10 +64,11 @@ class Shared:
 class Circuit:
     """One circuit. Shells look at `core.standing` and `core.quiet`, and come here for everything else."""
 
-    __slots__ = ("_feed", "_lock", "_outcomes", "_read", "_returned", "_shared", "core", "key")
+    __slots__ = ("_feed", "_lock", "_name", "_outcomes", "_read", "_returned", "_shared", "core", "key")
 
     def __init__(self, shared: Shared, key: Hashable = None) -> None:
         self._shared = shared
+        self._name = shared.name
         self._lock = shared.lock
         self._read = shared.read
         self._feed = shared.feed
@@ -84,6 +85,36 @@ class Circuit:
         Raises:
             CircuitOpenError: The circuit is open, forced open, or all its probes are out.
         """
+        core = self.core
+        now = self._read()
+        if now >= core.shut_until or self._shared.shadow:
+            return self._admit_or_reject()
+        core.rejected += 1
+        # Not by way of a variable: the frame would hold the error that holds the frame, until a collection.
+        raise self._shut_out(now)
+
+    def _shut_out(self, now: int) -> CircuitOpenError:
+        """Make the error of a circuit that is shut.
+
+        Without the error's constructor: this is the price of every call while a dependency is down (`bench: rejection`).
+        The parts may be of two sides of a transition that happens just now.
+        """
+        core = self.core
+        error = _new_error(CircuitOpenError)
+        error.name = self._name
+        error.key = self.key
+        error.state = core.state
+        error._reason = core.reason
+        until = core.until
+        error.retry_after = None if until is None else (until - now) / 1e9
+        feed = self._feed
+        if feed.audience.members or everyone.members:
+            self._post_rejection(error, now)
+        if feed.pending:
+            feed.deliver()
+        return error
+
+    def _admit_or_reject(self) -> Permit:
         core = self.core
         while True:
             now = self._read()
@@ -105,7 +136,10 @@ class Circuit:
                 return permit
             if self._shared.shadow:
                 return GHOST
-            raise error  # type: ignore[misc] # no permit and no opening: there is an error
+            try:
+                raise error  # type: ignore[misc] # no permit and no opening: there is an error
+            finally:
+                del error  # see `admit`
 
     def succeed(self, permit: Permit, result: Any, started: float | None = None) -> None:
         """Settle a call that returned *result*.
@@ -134,8 +168,10 @@ class Circuit:
         failed = self._outcomes.of(error)
         if failed is None:
             self.give_back(permit)
-        else:
-            self._settle(permit, type(error).__name__ if failed else None, started)
+            return
+        if failed and self.core.count_failure(permit, type(error).__name__):
+            return
+        self._settle(permit, type(error).__name__ if failed else None, started)
 
     def give_back(self, permit: Permit) -> None:
         """End a permit that proved nothing. Safe in a finalizer, which may run while this very thread has the lock."""
@@ -203,7 +239,7 @@ class Circuit:
         try:
             length = to_nanoseconds(recovery_length(recovery(opening)))
         except Exception:  # noqa: BLE001 -- the trip stands whatever a user's function does
-            log_failure("the recovery-time function", self._shared.name, "the last good length is kept")
+            log_failure("the recovery-time function", self._name, "the last good length is kept")
             return
         with self._lock:
             self.core.open_for(length, generation)
@@ -214,38 +250,31 @@ class Circuit:
         self.core.moves.clear()
 
     def _rejection(self, now: int) -> CircuitOpenError:
-        """Make the error without its constructor, which would cost more than the whole decision (`bench: rejection`)."""
         core = self.core
         wait = core.wait(now)
-        error = _new_error(CircuitOpenError)
-        error.name = self._shared.name
-        error.retry_after = None if wait is None else wait / 1e9
-        error.state = core.state
-        error.key = self.key
-        error._reason = self._reason()
+        error = CircuitOpenError(
+            name=self._name,
+            retry_after=None if wait is None else wait / 1e9,
+            reason=core.reason if core.round is None else _probes_out(core.round.size),
+            state=core.state,
+            key=self.key,
+        )
         if self._feed.listened:
             self._post_rejection(error, now)
         return error
 
-    def _reason(self) -> str | tuple[Any, ...]:
-        core = self.core
-        if core.round is None:
-            return core.history[-1].reason if core.history else ""
-        return _probes_out, core.round.size
-
     def _post_rejection(self, error: CircuitOpenError, now: int) -> None:
         kind = WouldReject if self._shared.shadow else CallRejected
-        wait, reason = error.retry_after, error._reason
+        wait, reason = error.retry_after, error.reason
 
         def build() -> tuple[Event, None]:
-            text = reason if isinstance(reason, str) else reason[0](*reason[1:])
-            return kind(**self._stamp(now), reason=text, retry_after=wait), None
+            return kind(**self._stamp(now), reason=reason, retry_after=wait), None
 
         self._feed.post(build)
 
     def _stamp(self, now: int) -> dict[str, Any]:
         key = None if self.key is None else key_text(self.key)
-        return {"name": self._shared.name, "policy": "circuit_breaker", "at": now / 1e9, "key": key}
+        return {"name": self._name, "policy": "circuit_breaker", "at": now / 1e9, "key": key}
 
     def event(self, move: Move) -> StateChanged:
         """A transition as listeners see it."""

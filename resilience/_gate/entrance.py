@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from fractions import Fraction
 from typing import Any
 
+from resilience._core.bucket import Bucket
 from resilience._core.line import Part, Standing, Waiter, join, replan, serve, when
 from resilience._gate.limiter import Limiter, ring
 from resilience.clock import Alarm, async_alarm, park, park_async
@@ -65,14 +66,38 @@ class Entrance:
             self._leave(waiter)
             raise
 
-    def take_one(self, key: Hashable) -> bool:
-        """Take one token of a key's bucket if that is simple; False asks for `admit`."""
-        limiter = self.limiters[0]
-        domain = limiter.domain
-        with domain.lock:
-            return domain is limiter.domain and limiter.bucket.take_one(key, self._read())
-
     # -- the short way ----------------------------------------------------------------------------------------------
+
+    def door(self, limit: int | None) -> Callable[[Hashable, int], None]:
+        """A way in for one token of the only bucket, for a key and the time just read."""
+        limiter, bucket, longest = self._door_parts(limit)
+
+        def enter(key: Hashable, now: int) -> None:
+            if key is None:
+                wait = bucket.refused_until - now
+                if wait > longest:
+                    raise limiter.shut_out(wait, now)
+            self.admit(((key, 1),), limit)
+
+        return enter
+
+    def door_async(self, limit: int | None) -> Callable[[Hashable, int], Awaitable[None]]:
+        """The same for a task."""
+        limiter, bucket, longest = self._door_parts(limit)
+
+        async def enter(key: Hashable, now: int) -> None:
+            if key is None:
+                wait = bucket.refused_until - now
+                if wait > longest:
+                    raise limiter.shut_out(wait, now)
+            await self.admit_async(((key, 1),), limit)
+
+        return enter
+
+    def _door_parts(self, limit: int | None) -> tuple[Limiter, Bucket, float]:
+        """What a door needs to refuse as the last refusal did, while nothing can have changed (`bench: rejection`)."""
+        limiter = self.limiters[0]
+        return limiter, limiter.bucket, float("inf") if limit is None else limit
 
     def _at_once(self, wants: tuple[Want, ...], limit: int | None) -> bool:
         """Decide for one bucket without a line; False leaves it to the long way."""
@@ -91,27 +116,29 @@ class Entrance:
                 bucket = only.bucket
                 if bucket.aside:
                     return True
-                if key in bucket.lines:
-                    return False
                 ticks = cost * bucket.quota.unit
-                if ticks > bucket.quota.cap:
+                if key in bucket.lines or ticks > bucket.quota.cap:
                     return False
                 now = self._read()
                 wait = bucket.attempt(key, ticks, now)
                 if not wait:
-                    if key is None:
-                        bucket.open_lane(now)
-                    elif bucket.dropped:
+                    bucket.open_lane(now)
+                    if bucket.dropped:
                         only.post_dropped(now)
-                elif limit is not None and wait > limit and cost:
+                elif limit is not None and wait > limit:
                     error = only.rejection(key, cost, wait, now)
-                elif cost:
+                    if key is None and cost == 1:
+                        bucket.refuse(now + wait)
+                else:
                     return False
             break
         if only.feed.pending:
             only.feed.deliver()
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # or this frame would hold the error that holds it, until a collection
         return True
 
     # -- the long way -----------------------------------------------------------------------------------------------
@@ -122,7 +149,10 @@ class Entrance:
         outcome, rung = self.limiters[0].locked(lambda now: self._decide(wants, limit, new_alarm, now))
         self._after(rung)
         if isinstance(outcome, RateLimitExceeded):
-            raise outcome
+            try:
+                raise outcome
+            finally:
+                del outcome  # as above
         return outcome
 
     def _decide(
@@ -200,7 +230,10 @@ class Entrance:
         seconds, rung, error = self.limiters[0].locked(work)
         self._after(rung)
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # as above
         return seconds  # type: ignore[no-any-return] # what work answers
 
     def _why_refused(self, waiter: Waiter, now: int) -> Exception:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from resilience._core.bucket import Bucket
 from resilience._core.line import Line, Part, Standing, Waiter, replan, serve
 from resilience._core.quota import Quota, exact
-from resilience._feed import Feed
+from resilience._feed import Feed, everyone
 from resilience._gate.circuit import key_text
 from resilience._validate import refuse
 from resilience.errors import RateLimitExceeded
@@ -57,7 +57,7 @@ def ring(waiters: Iterable[Waiter]) -> None:
 class Limiter:
     """The gate of one bucket."""
 
-    __slots__ = ("__weakref__", "_first", "_shape", "bucket", "clock", "domain", "feed", "name", "read", "rejected", "shadow")
+    __slots__ = ("__weakref__", "_first", "_shape", "_why_one", "bucket", "clock", "domain", "feed", "name", "read", "rejected", "shadow")
 
     def __init__(  # noqa: PLR0913 -- one keyword a part
         self, name: str, quota: Quota, *, max_keys: int, clock: Clock, read: Callable[[], int], feed: Feed, shadow: bool, laned: bool
@@ -66,6 +66,7 @@ class Limiter:
         self._first = quota
         self._shape = {"max_keys": max_keys, "laned": laned}
         self.bucket = Bucket(quota, max_keys=max_keys, laned=laned)
+        self._why_one = _why, 1, quota, False
         self.clock = clock
         self.read = read
         self.feed = feed
@@ -126,6 +127,7 @@ class Limiter:
             old = self.bucket.quota
             quota = Quota(rate, old.capacity if capacity is None else capacity).after(old)
             self.bucket.change(quota, now)
+            self._why_one = _why, 1, quota, False
             event = LimitChanged(
                 name=self.name, policy="rate_limit", at=now / 1e9, old=old.per_second, new=quota.per_second
             )
@@ -151,17 +153,35 @@ class Limiter:
     # -- telling ----------------------------------------------------------------------------------------------------
 
     def rejection(self, key: Hashable, cost: Fraction | int, wait: int, now: int) -> RateLimitExceeded:
-        """Make the error without its constructor, which would cost more than the decision (`bench: rejection`)."""
+        """The error of a call that was refused, and its event."""
         self.rejected += 1
-        quota = self.bucket.quota
         error = _new_error(RateLimitExceeded)
         error.name = self.name
         error.retry_after = wait / 1e9
         error.key = key
         error.cost = cost if type(cost) is int else float(cost)
-        error._reason = (_why, cost, quota, key in self.bucket.lines)
+        error._reason = _why, cost, self.bucket.quota, key in self.bucket.lines
         if self.feed.listened:
             self._post(CallRejected, key, error.reason, wait, now)
+        return error
+
+    def shut_out(self, wait: int, now: int) -> RateLimitExceeded:
+        """The same for one token without a key and without a line.
+
+        Written out, without a call: this is the price of every call in excess (`bench: rejection`).
+        """
+        self.rejected += 1
+        error = _new_error(RateLimitExceeded)
+        error.name = self.name
+        error.retry_after = wait / 1e9
+        error.key = None
+        error.cost = 1
+        error._reason = self._why_one
+        feed = self.feed
+        if feed.audience.members or everyone.members:
+            self._post(CallRejected, None, error.reason, wait, now)
+        if feed.pending:
+            feed.deliver()
         return error
 
     def would_reject(self, key: Hashable, cost: Fraction | int, wait: int, now: int) -> None:
@@ -194,9 +214,10 @@ class Limiter:
             waiting = [waiter for line in self.bucket.lines.values() for waiter in line.waiters]
             for waiter in waiting:
                 waiter.standing = Standing.SERVED
-            self.bucket.close_lane()
+            self.bucket.shut_lanes()
             self.bucket.__init__(self._first, **self._shape)  # type: ignore[misc] # in place: shells hold it
             self.bucket.open_lane(now)
+            self._why_one = _why, 1, self._first, False
             self.rejected = 0
             return waiting
 
@@ -206,7 +227,7 @@ class Limiter:
         """Let every call pass untold, or no longer."""
 
         def work(now: int) -> None:
-            self.bucket.close_lane()
+            self.bucket.shut_lanes()
             self.bucket.aside = aside
             self.bucket.open_lane(now)
 

@@ -3,10 +3,10 @@
 Each is a factory: `call` is the user's function, `gate` the circuit, `core` its state machine. The shell inside is
 ordinary Python; `specialise` compiles it again with the user's own signature in the place of `*args, **kwargs`.
 
-What a shell may leave out is what would change nothing: a success is not settled while `permit is core.quiet`, only
-counted, and not even that where no window is kept. `tests/stateful/test_quiet_law.py` holds this law. The additions to
-`permit.calls` contain no call and no jump back, so under the GIL no other thread can come between their load and store;
-in builds without it `quiet` is None wherever there is something to count.
+What a shell may leave out is what would change nothing: a success is not settled while `permit is core.quiet`, and only
+counted while the permit allows that (`counts`, `until`). `tests/stateful/test_quiet_law.py` holds this law. The additions
+to `permit.calls` contain no call and no jump back, so under the GIL no other thread can come between their load and
+store; in builds without it no permit allows them.
 
 A plain function may return an awaitable: then the outcome is that of the await. `plain` remembers the type of the last
 result that was none, since asking a type costs more than all the rest (`bench: closed breaker`).
@@ -100,8 +100,8 @@ def counted(call: Callable[..., Any], gate: Circuit, core: BreakerCore) -> Calla
             if hasattr(result, "__await__"):
                 return Awaited(result, gate, permit)
             plain = type(result)
-        if permit is core.quiet:
-            permit.calls += 1
+        if permit.counts:
+            permit.calls += 1.0
         else:
             gate.succeed(permit, result)
         return result
@@ -121,8 +121,8 @@ def counted_async(call: Callable[..., Awaitable[Any]], gate: Circuit, core: Brea
         except BaseException as error:
             gate.fail(permit, error)
             raise
-        if permit is core.quiet:
-            permit.calls += 1
+        if permit.counts:
+            permit.calls += 1.0
         else:
             gate.succeed(permit, result)
         return result
@@ -148,8 +148,8 @@ def timed(call: Callable[..., Any], gate: Circuit, core: BreakerCore, clock: Cal
             if hasattr(result, "__await__"):
                 return Awaited(result, gate, permit)
             plain = type(result)
-        if clock() < permit.until and permit is core.quiet:
-            permit.calls += 1
+        if clock() < permit.until:
+            permit.calls += 1.0
         else:
             gate.succeed(permit, result)
         return result
@@ -171,8 +171,8 @@ def timed_async(
         except BaseException as error:
             gate.fail(permit, error)
             raise
-        if clock() < permit.until and permit is core.quiet:
-            permit.calls += 1
+        if clock() < permit.until:
+            permit.calls += 1.0
         else:
             gate.succeed(permit, result)
         return result
@@ -203,7 +203,7 @@ def clocked(
             plain = type(result)
         now = clock()
         if now - started < fast and now < permit.until and permit is core.quiet:
-            permit.calls += 1
+            permit.calls += 1.0
         else:
             gate.succeed(permit, result, started)
         return result
@@ -228,7 +228,7 @@ def clocked_async(
             raise
         now = clock()
         if now - started < fast and now < permit.until and permit is core.quiet:
-            permit.calls += 1
+            permit.calls += 1.0
         else:
             gate.succeed(permit, result, started)
         return result

@@ -2,8 +2,9 @@
 
 `lane` takes one token of one bucket without a key, by the two comparisons that `_core.bucket` explains; under the GIL
 no other thread can come between them and the stores, since there is no call and no jump back among them. What the lane
-does not answer goes to `enter`, which decides exactly, and waits or raises. `keyed` first tries to `take` one token of a
-key it knows; `general` always goes to `enter`.
+does not answer goes to `enter`, which decides exactly, and waits or raises. `keyed` does the same with the level of a key
+whose type compares and hashes without Python code, so that there too no other thread comes between; `general` always
+goes to `enter`.
 """
 
 from __future__ import annotations
@@ -25,8 +26,13 @@ __all__ = [
     "lane_async",
 ]
 
-Enter = Callable[[], object]
-EnterAsync = Callable[[], Awaitable[object]]
+Enter = Callable[[Hashable, int], object]
+"""Decides exactly for a key, given the time just read; waits or raises."""
+EnterAsync = Callable[[Hashable, int], Awaitable[object]]
+"""The same for a task."""
+
+ATOMS = frozenset({str, int, bytes})
+"""Types of keys whose hash and comparison run no Python code."""
 
 
 def lane(call: Callable[..., Any], bucket: Bucket, read: Callable[[], int], enter: Enter) -> Callable[..., Any]:
@@ -34,18 +40,18 @@ def lane(call: Callable[..., Any], bucket: Bucket, read: Callable[[], int], ente
 
     def shell(*args: Any, **kwargs: Any) -> Any:
         now = read()
-        left = bucket.lane_left
         if now >= bucket.lane_full_at:
-            if left == bucket.lane_start or now >= bucket.lane_full_at + (bucket.lane_start - left) * bucket.lane_unit:
+            if not bucket.lane_taken:
                 bucket.lane_full_at = now + bucket.lane_unit
-                bucket.lane_start = bucket.lane_left = bucket.most
-                bucket.lane_rest = bucket.lane_gap
+            elif now >= bucket.lane_full_at + bucket.lane_taken * bucket.lane_unit:
+                bucket.lane_taken = 0
+                bucket.lane_full_at = now + bucket.lane_unit
             else:
-                enter()
-        elif left:
-            bucket.lane_left = left - 1
+                enter(None, now)
+        elif bucket.lane_taken < bucket.lane_limit:
+            bucket.lane_taken += 1
         else:
-            enter()
+            enter(None, now)
         return call(*args, **kwargs)
 
     return shell
@@ -58,32 +64,50 @@ def lane_async(
 
     async def shell(*args: Any, **kwargs: Any) -> Any:
         now = read()
-        left = bucket.lane_left
         if now >= bucket.lane_full_at:
-            if left == bucket.lane_start or now >= bucket.lane_full_at + (bucket.lane_start - left) * bucket.lane_unit:
+            if not bucket.lane_taken:
                 bucket.lane_full_at = now + bucket.lane_unit
-                bucket.lane_start = bucket.lane_left = bucket.most
-                bucket.lane_rest = bucket.lane_gap
+            elif now >= bucket.lane_full_at + bucket.lane_taken * bucket.lane_unit:
+                bucket.lane_taken = 0
+                bucket.lane_full_at = now + bucket.lane_unit
             else:
-                await enter()
-        elif left:
-            bucket.lane_left = left - 1
+                await enter(None, now)
+        elif bucket.lane_taken < bucket.lane_limit:
+            bucket.lane_taken += 1
         else:
-            await enter()
+            await enter(None, now)
         return await call(*args, **kwargs)
 
     return shell
 
 
 def keyed(
-    call: Callable[..., Any], key: Callable[..., Hashable], take: Callable[[Hashable], bool], enter: Callable[[Hashable], object]
+    call: Callable[..., Any], key: Callable[..., Hashable], bucket: Bucket, read: Callable[[], int], enter: Enter
 ) -> Callable[..., Any]:
     """Guard a function with one token of its key's bucket."""
 
     def shell(*args: Any, **kwargs: Any) -> Any:
         whose = key(*args, **kwargs)
-        if not take(whose):
-            enter(whose)
+        slot = hash(whose)
+        now = read()
+        shards = bucket.key_lane
+        if shards is None or type(whose) not in ATOMS:
+            enter(whose, now)
+        else:
+            shard = shards[slot % len(shards)]
+            quota = bucket.quota
+            present = now * quota.scale
+            try:
+                full_at = shard[whose]
+            except KeyError:
+                enter(whose, now)
+            else:
+                if full_at <= present:
+                    shard[whose] = present + quota.unit
+                elif full_at - present <= quota.room:
+                    shard[whose] = full_at + quota.unit
+                else:
+                    enter(whose, now)
         return call(*args, **kwargs)
 
     return shell
@@ -92,15 +116,34 @@ def keyed(
 def keyed_async(
     call: Callable[..., Awaitable[Any]],
     key: Callable[..., Hashable],
-    take: Callable[[Hashable], bool],
-    enter: Callable[[Hashable], Awaitable[object]],
+    bucket: Bucket,
+    read: Callable[[], int],
+    enter: EnterAsync,
 ) -> Callable[..., Any]:
     """Guard a coroutine function with one token of its key's bucket."""
 
     async def shell(*args: Any, **kwargs: Any) -> Any:
         whose = key(*args, **kwargs)
-        if not take(whose):
-            await enter(whose)
+        slot = hash(whose)
+        now = read()
+        shards = bucket.key_lane
+        if shards is None or type(whose) not in ATOMS:
+            await enter(whose, now)
+        else:
+            shard = shards[slot % len(shards)]
+            quota = bucket.quota
+            present = now * quota.scale
+            try:
+                full_at = shard[whose]
+            except KeyError:
+                await enter(whose, now)
+            else:
+                if full_at <= present:
+                    shard[whose] = present + quota.unit
+                elif full_at - present <= quota.room:
+                    shard[whose] = full_at + quota.unit
+                else:
+                    await enter(whose, now)
         return await call(*args, **kwargs)
 
     return shell
