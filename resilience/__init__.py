@@ -1,10 +1,10 @@
 """Resilience for Python services: circuit breakers and rate limits on any callable, sync or async.
 
-    from resilience import circuit_breaker, rate_limited
+from resilience import circuit_breaker, rate_limited
 
-    @circuit_breaker(failure_threshold=5, recovery_timeout=30.0, on=ConnectionError)
-    @rate_limited("100/minute", max_wait=2.0)
-    def charge(order): ...
+@circuit_breaker(failure_threshold=5, recovery_timeout=30.0, on=ConnectionError)
+@rate_limited("100/minute", max_wait=2.0)
+def charge(order): ...
 """
 
 from __future__ import annotations

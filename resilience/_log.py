@@ -35,9 +35,10 @@ def log_transition(event: Any, level: int) -> None:
 
 def log_listener_failure(listener: Listener, event: Event) -> None:
     """Write that a listener raised; said once for each listener."""
-    logger.exception("listener %r failed on %s of %r; it stays subscribed", listener, type(event).__name__, event.name)
+    kind = type(event).__name__
+    logger.exception("listener %r failed on %s of %r; it stays subscribed", listener, kind, event.name)  # noqa: LOG004 -- called in its handler
 
 
 def log_failure(what: str, name: str, outcome: str) -> None:
     """Write that a function of the user's raised, and what was done instead."""
-    logger.exception("%s of %r failed; %s", what, name, outcome)
+    logger.exception("%s of %r failed; %s", what, name, outcome)  # noqa: LOG004 -- called in its handler

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
@@ -14,7 +14,13 @@ from resilience._registry import guards_of
 __all__ = ["Guarded"]
 
 
-class Guarded(wrapt.ObjectProxy):  # type: ignore[misc] # wrapt gives no precise type
+if TYPE_CHECKING:
+    _Proxy = wrapt.ObjectProxy[Any]
+else:
+    _Proxy = wrapt.ObjectProxy
+
+
+class Guarded(_Proxy):
     """Stands for a callable that is not a Python function; calls go through its shell."""
 
     def __init__(self, target: Any, shell: Callable[..., Any], policies: tuple[Any, ...]) -> None:

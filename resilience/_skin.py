@@ -1,4 +1,4 @@
-"""Dress any callable shape: find out what it is, have a shell made for it, and make the result look like the original."""
+"""Dress any callable shape: find out what it is, have a shell made, and make the result look like the original."""
 
 from __future__ import annotations
 

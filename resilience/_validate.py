@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import math
 from collections.abc import Callable, Iterable
@@ -16,6 +17,7 @@ __all__ = [
     "flag",
     "fraction",
     "is_async_callable",
+    "known_options",
     "number",
     "plain_callable",
     "refuse",
@@ -30,6 +32,18 @@ def refuse(parameter: str, value: object, allowed: str, *, kind: type[Exception]
     """Raise the one message that every bad argument gets."""
     message = f"{parameter} must be {allowed}, got {value!r}"
     raise kind(message)
+
+
+def known_options(policy: str, options_class: type, given: Any) -> Any:
+    """Let keywords pass that *options_class* has, and refuse others with the nearest name that it has."""
+    known = [name for name, parameter in inspect.signature(options_class).parameters.items() if parameter.kind > 1]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"allowed are {', '.join(known)}"
+            message = f"{policy} got an unexpected keyword argument {name!r}; {hint}"
+            raise TypeError(message)
+    return given
 
 
 def number(parameter: str, value: Any, *, allowed: str = "a finite number > 0", least: float | None = None) -> float:
@@ -49,7 +63,11 @@ def _is_finite(value: float) -> bool:
 
 
 def duration(
-    parameter: str, value: Any, *, allowed: str = "a finite number of seconds > 0, or a timedelta", least: float | None = None
+    parameter: str,
+    value: Any,
+    *,
+    allowed: str = "a finite number of seconds > 0, or a timedelta",
+    least: float | None = None,
 ) -> float:
     """Let seconds or a `timedelta` pass, as seconds."""
     if isinstance(value, timedelta):

@@ -35,9 +35,9 @@ class _Backoff:
             length = float("inf")
         length = min(length, self._maximum)
         if self._jitter == "full":
-            length *= random.random()  # noqa: S311 -- spreads load, keeps no secret
+            length *= random.random()
         elif self._jitter:
-            length *= 1 + self._jitter * (2 * random.random() - 1)  # noqa: S311 -- spreads load, keeps no secret
+            length *= 1 + self._jitter * (2 * random.random() - 1)
         return min(length, self._maximum)
 
     def __repr__(self) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 from resilience import _registry, _validate
 from resilience._entered import enter, leave
@@ -15,13 +14,14 @@ from resilience._feed import Feed
 from resilience._gate.breaker_options import BreakerKeywords, BreakerOptions
 from resilience._gate.breaker_snapshot import BreakerSnapshot, sum_up, view, worst
 from resilience._gate.circuit import Circuit, Shared
-from resilience._gate.circuits import Circuits
+from resilience._gate.circuits import Circuits, Command
 from resilience._gate.outcome import Outcomes
 from resilience._shell import breaker as shells
 from resilience._shell import breaker_any as any_shells
 from resilience._shell.specialise import specialise
 from resilience._skin import Colour, check_shape, dress, title_of
 from resilience._state import State
+from resilience._validate import known_options
 from resilience.clock import nanoseconds, to_nanoseconds
 
 if TYPE_CHECKING:
@@ -75,10 +75,15 @@ class CircuitBreaker:
         TypeError: A value is of the wrong type.
     """
 
-    def __init__(self, name: str | None = None, **options: Unpack[BreakerKeywords]) -> None:
-        self._set_up(_options(options | {"name": name} if name is not None else options), "")
+    def __init__(self, name: str | None = None, /, **options: Unpack[BreakerKeywords]) -> None:
+        if name is not None:
+            if "name" in options:
+                message = f"circuit breaker got two names, {name!r} and {options['name']!r}"
+                raise TypeError(message)
+            options["name"] = name
+        self._set_up(_options(options))
 
-    def _set_up(self, options: BreakerOptions, title: str) -> None:
+    def _set_up(self, options: BreakerOptions, title: str = "") -> None:
         self._key: Callable[..., Hashable] | None = options.key
         self._own_key: Hashable = None
         self._clock = options.clock
@@ -116,7 +121,7 @@ class CircuitBreaker:
         shell = any_shells.keyed_async(function, self._find(self._key), self._clock.monotonic)
         return await shell(*args, **kwargs)  # type: ignore[no-any-return] # the shell returns what it calls
 
-    def __enter__(self) -> CircuitBreaker:
+    def __enter__(self) -> Self:
         circuit = self._only_circuit()
         permit = circuit.core.standing or circuit.admit()
         enter(self, (circuit, permit, self._clock.monotonic()))
@@ -135,7 +140,7 @@ class CircuitBreaker:
         else:
             circuit.fail(permit, error, started)
 
-    async def __aenter__(self) -> CircuitBreaker:
+    async def __aenter__(self) -> Self:
         return self.__enter__()
 
     async def __aexit__(
@@ -149,6 +154,11 @@ class CircuitBreaker:
     def name(self) -> str:
         """What errors, events and metrics call it."""
         return self._name
+
+    @property
+    def key(self) -> Callable[..., Hashable] | None:
+        """The function that gives a call's key, None for a breaker without keys."""
+        return self._key
 
     @property
     def state(self) -> State:
@@ -197,7 +207,7 @@ class CircuitBreaker:
     def _reach(self) -> tuple[Circuit, ...]:
         return self._circuits.all()
 
-    def _order(self, command: Callable[[BreakerCore, int], None], *, stands: bool) -> None:
+    def _order(self, command: Command, *, stands: bool) -> None:
         self._circuits.order_all(command, stands=stands)
 
     def _only_circuit(self) -> Circuit:
@@ -213,17 +223,21 @@ class CircuitBreaker:
             return lambda *_args, **_kwargs: circuit
         return lambda *args, **kwargs: get(key(*args, **kwargs))
 
-    def _shell(self, call: Callable[..., Any], colour: Colour, key: Callable[..., Hashable] | None) -> Callable[..., Any]:
+    def _shell(self, call: Callable[..., Any], colour: Colour, key: Callable[..., Hashable] | None) -> Any:
         """The cheapest shell that serves this breaker's rules."""
         seconds = self._clock.monotonic
-        if colour is Colour.GENERATOR or colour is Colour.ASYNC_GENERATOR:
-            factory = any_shells.generator if colour is Colour.GENERATOR else any_shells.async_generator
-            return specialise(factory, call, self._find(key), seconds)  # type: ignore[no-any-return] # a shell
         is_async = colour is Colour.ASYNC
-        if key is not None:
-            return specialise(any_shells.keyed_async if is_async else any_shells.keyed, call, self._find(key), seconds)  # type: ignore[no-any-return] # a shell
+        factory: Any
+        if colour is Colour.GENERATOR or colour is Colour.ASYNC_GENERATOR or key is not None:
+            factory = {
+                Colour.SYNC: any_shells.keyed,
+                Colour.ASYNC: any_shells.keyed_async,
+                Colour.GENERATOR: any_shells.generator,
+                Colour.ASYNC_GENERATOR: any_shells.async_generator,
+            }[colour]
+            return specialise(factory, call, self._find(key), seconds)
         circuit = self._only_circuit()
-        core, config = circuit.core, self._shared.config
+        config = self._shared.config
         rest: tuple[Any, ...] = ()
         if config.slow_call_duration is not None:
             factory = shells.clocked_async if is_async else shells.clocked
@@ -235,7 +249,7 @@ class CircuitBreaker:
             rest = (seconds,)
         else:
             factory = shells.counted_async if is_async else shells.counted
-        return specialise(factory, call, circuit, core, *rest)  # type: ignore[no-any-return] # a shell
+        return specialise(factory, call, circuit, circuit.core, *rest)
 
     def _renew(self) -> None:
         self._circuits.renew()
@@ -257,37 +271,23 @@ class _OneKey(CircuitBreaker):
     """One key's circuit of a breaker: the same object to look at and to call through, reaching that circuit alone."""
 
     def __init__(self, whole: CircuitBreaker, key: Hashable) -> None:
-        self._key = None
-        self._own_key = key
-        self._clock = whole._clock
-        self._name = whole._name
-        self._shared = whole._shared
-        self._circuits = whole._circuits
+        self.__dict__.update(whole.__dict__, _key=None, _own_key=key)
 
     def _reach(self) -> tuple[Circuit, ...]:
         return (self._circuits.get(self._own_key),)
 
-    def _order(self, command: Callable[[BreakerCore, int], None], *, stands: bool) -> None:  # noqa: ARG002 -- one circuit: nothing comes later
+    def _order(self, command: Command, *, stands: bool) -> None:  # noqa: ARG002 -- one circuit: none comes later
         self._circuits.get(self._own_key).order(command)
 
 
 def _options(options: Any) -> BreakerOptions:
-    known = BreakerOptions.__match_args__ or BreakerOptions.__slots__
-    for given in options:
-        if given not in known or given == "config":
-            near = difflib.get_close_matches(given, known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; allowed are {', '.join(known)}"
-            message = f"circuit breaker got an unexpected keyword argument {given!r}{hint}"
-            raise TypeError(message)
-    return BreakerOptions(**options)
+    return BreakerOptions(**known_options("circuit breaker", BreakerOptions, options))
 
 
 @overload
 def circuit_breaker(function: F, /) -> F: ...
 @overload
-def circuit_breaker(
-    shared: CircuitBreaker, /, *, key: Callable[..., Hashable] | None = None
-) -> Callable[[F], F]: ...
+def circuit_breaker(shared: CircuitBreaker, /, *, key: Callable[..., Hashable] | None = None) -> Callable[[F], F]: ...
 @overload
 def circuit_breaker(**options: Unpack[BreakerKeywords]) -> Callable[[F], F]: ...
 def circuit_breaker(target: Any = None, /, **options: Any) -> Any:
@@ -308,9 +308,9 @@ def circuit_breaker(target: Any = None, /, **options: Any) -> Any:
     if isinstance(target, CircuitBreaker):
         unwelcome = sorted(options.keys() - {"key"})
         if unwelcome:
-            message = f"options belong to the shared breaker {target.name!r} itself; only key= may stand here, got {unwelcome}"
+            message = f"only key= may stand beside the shared breaker {target.name!r}, got {', '.join(unwelcome)}"
             raise TypeError(message)
-        key = _validate.callable_or_none("key", options.get("key")) or target._key
+        key = _validate.callable_or_none("key", options.get("key")) or target.key
         return lambda function: _guard(function, target, key)
     if target is not None:
         check_shape(target)
@@ -325,9 +325,12 @@ def circuit_breaker(target: Any = None, /, **options: Any) -> Any:
 def _guard_alone(function: Any, options: BreakerOptions) -> Any:
     check_shape(function)
     breaker = CircuitBreaker.__new__(CircuitBreaker)
-    breaker._set_up(options, title_of(function))
-    return _guard(function, breaker, breaker._key)
+    breaker._set_up(options, title_of(function))  # noqa: SLF001 -- its other constructor
+    return _guard(function, breaker, breaker.key)
 
 
 def _guard(function: Any, breaker: CircuitBreaker, key: Callable[..., Hashable] | None) -> Any:
-    return dress(function, lambda call, colour: breaker._shell(call, colour, key), (breaker,))
+    def shell(call: Callable[..., Any], colour: Colour) -> Any:
+        return breaker._shell(call, colour, key)  # noqa: SLF001 -- the decorator is the class's own
+
+    return dress(function, shell, (breaker,))

@@ -164,7 +164,7 @@ class BulkheadFullError(Rejected):
         return f"bulkhead {self.name!r} is full"
 
 
-class DeadlineExceeded(Rejected, TimeoutError):
+class DeadlineExceeded(Rejected, TimeoutError):  # noqa: N818 -- the design's name
     """No time was left, so the call was not begun."""
 
     def _subject(self) -> str:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from resilience import _gil, _registry, _validate
+from resilience import _registry, _validate
 from resilience._core.quota import Quota
-from resilience._feed import Feed, check_listeners
+from resilience._gate.bucket_options import BucketKeywords, BucketOptions
 from resilience._gate.entrance import Entrance
 from resilience._gate.limiter import Limiter, check_cost
-from resilience._gate.rate import quota_of, rate_and_capacity
-from resilience.clock import check_clock, nanoseconds, to_nanoseconds
+from resilience._gate.rate import rate_and_capacity
+from resilience._validate import known_options
+from resilience.clock import to_nanoseconds
 from resilience.errors import RateLimitExceeded
 
 if TYPE_CHECKING:
-    from resilience.clock import Clock
     from resilience.events import Listener
 
 __all__ = ["BucketSnapshot", "BucketView", "TokenBucket"]
@@ -71,36 +71,15 @@ class TokenBucket:
         TypeError: A value is of the wrong type.
     """
 
-    def __init__(  # noqa: PLR0913 -- keywords, flat
-        self,
-        rate: float | str,
-        capacity: float | None = None,
-        *,
-        per: float | timedelta = 1.0,
-        name: str | None = None,
-        max_keys: int = 1_000_000,
-        clock: Clock | None = None,
-        shadow: bool = False,
-        listeners: Iterable[Listener] = (),
-    ) -> None:
-        quota = quota_of(rate, capacity, per)
-        wanted = _validate.text_or_none("name", name) or _registry.fresh_name("token-bucket")
-        _validate.count("max_keys", max_keys)
-        _validate.flag("shadow", shadow)
-        checked = check_clock(clock)
-        feed = Feed(check_listeners(listeners))
-        self._name = _registry.enrol(self, wanted)
-        self._limiter = Limiter(
-            self._name,
-            quota,
-            max_keys=max_keys,
-            clock=checked,
-            read=nanoseconds(checked),
-            feed=feed,
-            shadow=shadow,
-            laned=_gil.LOCK_FREE,
+    def __init__(self, rate: float | str, capacity: float | None = None, **options: Unpack[BucketKeywords]) -> None:
+        self._set_up(
+            BucketOptions(rate=rate, capacity=capacity, **known_options("token bucket", BucketOptions, options))
         )
-        self._entrance = Entrance((self._limiter,))
+
+    def _set_up(self, options: BucketOptions, title: str = "") -> None:
+        self._name = _registry.enrol(self, options.name or title or _registry.fresh_name("token-bucket"))
+        self.limiter = Limiter(self._name, options)  # the gate; for the decorator, not for users
+        self._entrance = Entrance((self.limiter,))
 
     # -- taking -----------------------------------------------------------------------------------------------------
 
@@ -136,7 +115,7 @@ class TokenBucket:
         """The same for a task, in the same line as the threads; a cancelled wait costs nothing."""
         await self._entrance.admit_async(((key, check_cost(cost)),), check_wait(max_wait))
 
-    def __enter__(self) -> TokenBucket:
+    def __enter__(self) -> Self:
         self.acquire()
         return self
 
@@ -145,7 +124,7 @@ class TokenBucket:
     ) -> None:
         return None
 
-    async def __aenter__(self) -> TokenBucket:
+    async def __aenter__(self) -> Self:
         await self.acquire_async()
         return self
 
@@ -158,18 +137,18 @@ class TokenBucket:
 
     def refund(self, n: float, key: Hashable = None) -> None:
         """Put *n* tokens back, up to the capacity."""
-        self._limiter.move(key, check_cost(n), forward=False)
+        self.limiter.move(key, check_cost(n), forward=False)
 
     def charge(self, n: float, key: Hashable = None) -> None:
         """Take *n* tokens for a cost known only afterwards: ahead of the line, and into debt if need be."""
-        self._limiter.move(key, check_cost(n), forward=True)
+        self.limiter.move(key, check_cost(n), forward=True)
 
     def pause(self, seconds: float | timedelta, key: Hashable = None) -> None:
         """Admit nobody for *seconds* (> 0), as a remote `Retry-After` asks; tokens accrue meanwhile.
 
         A later pause never shortens one. Those in line plan anew.
         """
-        self._limiter.pause(key, to_nanoseconds(_validate.duration("seconds", seconds)))
+        self.limiter.pause(key, to_nanoseconds(_validate.duration("seconds", seconds)))
 
     def set_rate(self, rate: float | str, capacity: float | None = None, *, per: float | timedelta = 1.0) -> None:
         """Let another rate hold for every key from this instant; None keeps the capacity.
@@ -178,11 +157,9 @@ class TokenBucket:
         served within its `max_wait` is refused.
         """
         pace, burst, _ = rate_and_capacity(rate, capacity, per)
-        self._limiter.set_rate(pace, burst)
+        self.limiter.set_rate(pace, burst)
 
-    def by(
-        self, *, key: Callable[..., Hashable] | None = None, cost: float | Callable[..., float] = 1
-    ) -> BucketView:
+    def by(self, *, key: Callable[..., Hashable] | None = None, cost: float | Callable[..., float] = 1) -> BucketView:
         """The same bucket, seen with a key and a cost of its own, for `@rate_limited(api, tpm.by(cost=...))`."""
         return BucketView(self, key, cost)
 
@@ -197,23 +174,23 @@ class TokenBucket:
         """Tokens there are now; negative in debt. Ignores the line."""
 
         def work(now: int) -> Fraction:
-            there = self._limiter.bucket.tokens(key, now)
-            self._limiter.bucket.open_lane(now)
+            there = self.limiter.bucket.tokens(key, now)
+            self.limiter.bucket.open_lane(now)
             return there
 
-        return float(self._limiter.locked(work))
+        return float(self.limiter.locked(work))
 
     def snapshot(self) -> BucketSnapshot:
         """The bucket at this instant."""
 
         def work(now: int) -> tuple[Quota, Fraction, int, int, int]:
-            bucket = self._limiter.bucket
+            bucket = self.limiter.bucket
             there = bucket.tokens(None, now)
             bucket.open_lane(now)
             waiting = sum(line.waiting() for line in bucket.lines.values())
-            return bucket.quota, there, bucket.keys.count, waiting, self._limiter.rejected
+            return bucket.quota, there, bucket.keys.count, waiting, self.limiter.rejected
 
-        quota, there, keys, waiting, rejected = self._limiter.locked(work)
+        quota, there, keys, waiting, rejected = self.limiter.locked(work)
         return BucketSnapshot(
             name=self._name,
             rate=quota.per_second,
@@ -226,23 +203,23 @@ class TokenBucket:
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Hear this bucket's events; the answer ends the subscription."""
-        return self._limiter.feed.subscribe(listener)
+        return self.limiter.feed.subscribe(listener)
 
     def _renew(self) -> None:
-        self._limiter.renew()
+        self.limiter.renew()
 
     def _stand_aside(self) -> Callable[[], None]:
-        self._limiter.stand_aside(aside=True)
-        return lambda: self._limiter.stand_aside(aside=False)
+        self.limiter.stand_aside(aside=True)
+        return lambda: self.limiter.stand_aside(aside=False)
 
     def _locks(self) -> tuple[threading.Lock, ...]:
-        return (self._limiter.domain.lock,)
+        return (self.limiter.domain.lock,)
 
     def _in_child(self) -> None:
-        self._limiter.in_child()
+        self.limiter.in_child()
 
     def __repr__(self) -> str:
-        quota = self._limiter.bucket.quota
+        quota = self.limiter.bucket.quota
         return f"<TokenBucket {self._name!r} {quota.per_second:g}/s, capacity {float(quota.capacity):g}>"
 
 

@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Awaitable, Callable, Hashable, Iterable
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
-from resilience import _validate
+from resilience._gate.bucket_options import BucketKeywords, BucketOptions
 from resilience._gate.entrance import Entrance, Want
-from resilience._gate.limiter import check_cost, unite
+from resilience._gate.limiter import check_capacity, check_cost, unite
 from resilience._shell import limiter as shells
 from resilience._shell.specialise import specialise
 from resilience._skin import Colour, check_shape, dress, title_of
+from resilience._validate import callable_or_none, known_options
 from resilience.rate_limit import BucketView, TokenBucket, check_cost_rule, check_wait
 
 if TYPE_CHECKING:
-    from resilience.clock import Clock
-    from resilience.events import Listener
+    from datetime import timedelta
 
 __all__ = ["rate_limited"]
 
 F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]")
 
 
-def rate_limited(  # noqa: PLR0913 -- keywords, flat
+def rate_limited(
     *limits: float | str | TokenBucket | BucketView,
     rate: float | str | None = None,
     capacity: float | None = None,
-    per: float | timedelta = 1.0,
     max_wait: float | timedelta | None = 0.0,
     key: Callable[..., Hashable] | None = None,
     cost: float | Callable[..., float] = 1,
-    name: str | None = None,
-    max_keys: int = 1_000_000,
-    clock: Clock | None = None,
-    shadow: bool = False,
-    listeners: Iterable[Listener] = (),
+    **options: Unpack[BucketKeywords],
 ) -> Callable[[F], F]:
     """Guard a callable with a token bucket, or with several that are taken all or nothing.
 
@@ -45,17 +38,12 @@ def rate_limited(  # noqa: PLR0913 -- keywords, flat
 
     Args:
         limits: A rate, or shared `TokenBucket`s and views of them.
-        rate: Tokens every `per` seconds, or a text; see `TokenBucket`, as for capacity, per and the rest.
+        rate: Tokens every `per` seconds, or a text; see `TokenBucket`, as for `capacity` and `options`.
         capacity: Tokens a full bucket holds.
-        per: Seconds.
         max_wait: Seconds a call may wait in line, >= 0: 0 never waits, None waits as long as needed.
         key: Function of the call's arguments (`self` included) that gives a hashable key: one bucket per key.
         cost: Tokens a call takes, >= 0, or a function of its arguments that gives them.
-        name: The bucket's name; the function's `module.qualname` when None.
-        max_keys: Keys remembered at most.
-        clock: Where time comes from.
-        shadow: Refuse and delay nothing, only tell.
-        listeners: Plain functions that get each event.
+        options: `per`, `name`, `max_keys`, `clock`, `shadow` and `listeners` of the bucket.
 
     Raises:
         ValueError: A value is out of range; a constant cost is more than a capacity; one bucket stands twice, or two
@@ -63,41 +51,53 @@ def rate_limited(  # noqa: PLR0913 -- keywords, flat
         TypeError: A value is of the wrong type; no rate is given; options stand beside a shared bucket.
     """
     wait = check_wait(max_wait)
-    key = _validate.callable_or_none("key", key)
+    key = callable_or_none("key", key)
     cost = check_cost_rule(cost)
-    own = {"per": per, "name": name, "max_keys": max_keys, "clock": clock, "shadow": shadow, "listeners": listeners}
     shared = [limit for limit in limits if isinstance(limit, TokenBucket | BucketView)]
     if shared:
-        _only_shared(shared, limits, own | {"rate": rate, "capacity": capacity})
+        _check_company(shared, limits, rate=rate, capacity=capacity, **options)
         views = [_view(limit, key, cost) for limit in shared]
         entrance = _entrance(views)
         return lambda function: _guard(function, entrance, views, wait)
-    if len(limits) > 1 or (limits and rate is not None):
-        message = f"rate_limited takes one rate, or shared buckets, got {limits!r} and rate={rate!r}"
-        raise TypeError(message)
-    pace = limits[0] if limits else rate
-    if pace is None or (callable(pace) and not isinstance(pace, str)):
-        message = 'rate_limited needs a rate: write @rate_limited(rate=50) or @rate_limited("100/minute")'
-        raise TypeError(message)
-    make = functools.partial(TokenBucket, pace, capacity)
-    _view(make(**own | {"name": "resilience.rate_limited"}), key, cost)  # bad values are refused here, not later
+    pace = _only_rate(limits, rate)
+    checked = BucketOptions(rate=pace, capacity=capacity, **known_options("rate_limited", BucketOptions, options))
+    if not callable(cost):
+        check_capacity(cost, checked.quota, "the bucket")
 
     def decorate(function: Any) -> Any:
         check_shape(function)
-        view = _view(make(**own | {"name": name or title_of(function)}), key, cost)
+        bucket = TokenBucket.__new__(TokenBucket)
+        bucket._set_up(checked, title_of(function))  # noqa: SLF001 -- its other constructor
+        view = bucket.by(key=key, cost=cost)
         return _guard(function, _entrance([view]), [view], wait)
 
     return decorate
 
 
-def _only_shared(shared: list[Any], limits: tuple[Any, ...], own: dict[str, Any]) -> None:
+def _only_rate(limits: tuple[Any, ...], rate: Any) -> Any:
+    """The one rate that was given.
+
+    Raises:
+        TypeError: There is none, or more than one.
+    """
+    given = [*limits, *([] if rate is None else [rate])]
+    if not given or callable(given[0]):
+        message = 'rate_limited needs a rate: write @rate_limited(rate=50) or @rate_limited("100/minute")'
+        raise TypeError(message)
+    if len(given) > 1:
+        message = f"rate_limited takes one rate, or shared buckets, got {given!r}; the burst is capacity="
+        raise TypeError(message)
+    return given[0]
+
+
+def _check_company(shared: list[Any], limits: tuple[Any, ...], **own: Any) -> None:
+    """Refuse what belongs to a bucket itself beside a shared one."""
     if len(shared) != len(limits):
         message = f"shared buckets and a rate cannot stand together, got {limits!r}"
         raise TypeError(message)
-    untouched = {"per": 1.0, "max_keys": 1_000_000, "shadow": False, "listeners": ()}
-    unwelcome = sorted(option for option, value in own.items() if value != untouched.get(option))
+    unwelcome = sorted(name for name, value in own.items() if value is not None)
     if unwelcome:
-        message = f"options belong to the shared bucket itself; only key=, cost= and max_wait= may stand here, got {unwelcome}"
+        message = f"only key=, cost= and max_wait= may stand beside a shared bucket, got {', '.join(unwelcome)}"
         raise TypeError(message)
 
 
@@ -108,12 +108,12 @@ def _view(limit: TokenBucket | BucketView, key: Callable[..., Hashable] | None, 
     elif limit.key is None and key is not None:
         limit = limit.bucket.by(key=key, cost=limit.cost)
     if not callable(limit.cost):
-        limit.bucket._limiter.check_capacity(limit.cost)
+        limit.bucket.limiter.check_capacity(limit.cost)
     return limit
 
 
 def _entrance(views: list[BucketView]) -> Entrance:
-    limiters = tuple(view.bucket._limiter for view in views)
+    limiters = tuple(view.bucket.limiter for view in views)
     if len(set(limiters)) != len(limiters):
         message = f"each bucket may stand once, got {[view.bucket.name for view in views]}"
         raise ValueError(message)
@@ -132,7 +132,7 @@ def _guard(function: Any, entrance: Entrance, views: list[BucketView], wait: int
 
 def _shell(
     call: Callable[..., Any], colour: Colour, entrance: Entrance, views: list[BucketView], wait: int | None
-) -> Callable[..., Any]:
+) -> Any:
     """The cheapest shell that serves these limits."""
     waits = colour in (Colour.ASYNC, Colour.ASYNC_GENERATOR)
     admit: Callable[..., Any] = entrance.admit_async if waits else entrance.admit
@@ -143,9 +143,9 @@ def _shell(
         enter = entrance.door_async(wait) if waits else entrance.door(wait)
         if view.key is None:
             factory: Any = shells.lane_async if waits else shells.lane
-            return specialise(factory, call, limiter.bucket, limiter.read, enter)  # type: ignore[no-any-return] # a shell
+            return specialise(factory, call, limiter.bucket, limiter.read, enter)
         factory = shells.keyed_async if waits else shells.keyed
-        return specialise(factory, call, view.key, limiter.bucket, limiter.read, enter)  # type: ignore[no-any-return] # a shell
+        return specialise(factory, call, view.key, limiter.bucket, limiter.read, enter)
     factories = {
         Colour.SYNC: shells.general,
         Colour.ASYNC: shells.general_async,
@@ -157,7 +157,7 @@ def _shell(
     def enter_all(*args: Any, **kwargs: Any) -> Awaitable[object] | object:
         return admit(wants(*args, **kwargs), wait)
 
-    return specialise(factories[colour], call, enter_all)  # type: ignore[no-any-return] # a shell
+    return specialise(factories[colour], call, enter_all)
 
 
 def _wants(views: list[BucketView]) -> Callable[..., tuple[Want, ...]]:

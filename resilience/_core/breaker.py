@@ -85,7 +85,8 @@ class BreakerCore:
         if self.opening:
             return None  # an opening was found to have begun, and its length is not known yet
         if self.until is not None and now >= self.until:
-            self._enter_half_open(now, "the forced time is over" if self.state is State.FORCED_OPEN else "the recovery time is over")
+            forced = self.state is State.FORCED_OPEN
+            self._enter_half_open(now, f"the {'forced' if forced else 'recovery'} time is over")
         probe = None if self.round is None else self.round.issue(now + self._probe_timeout())
         if probe is None:
             self.rejected += 1
@@ -113,16 +114,16 @@ class BreakerCore:
         now = self._observe(now)
         if permit is self.standing:
             self._count(permit, now, failure, slow=slow)
-        elif self.round is not None and permit in self.round.running:
-            self._judge(permit, now, failure, slow=slow)  # type: ignore[arg-type] # running holds probes alone
+        elif isinstance(permit, Probe) and self.round is not None and permit in self.round.running:
+            self._judge(permit, now, failure, slow=slow)
         else:
             self.stale += 1
 
     def give_back(self, permit: Permit, now: int) -> None:
         """End a permit that proved nothing: its slot is free again, in its own round only."""
         self._observe(now)
-        if self.round is not None and permit in self.round.running:
-            self.round.give_back(permit)  # type: ignore[arg-type] # running holds probes alone
+        if isinstance(permit, Probe) and self.round is not None and permit in self.round.running:
+            self.round.give_back(permit)
 
     def wait(self, now: int) -> int | None:
         """Nanoseconds until a call has a chance, None when nobody can know; a pure read."""
@@ -193,7 +194,8 @@ class BreakerCore:
             calls, failures, slow_calls = tally.holds(now)
             if calls >= config.minimum_calls:
                 if failed and config.failure_rate is not None and failures / calls >= config.failure_rate:
-                    return f"{failures} of {calls} calls failed, limit {config.failure_rate:g}, last {self.last_failure}"
+                    share = f"{failures} of {calls} calls failed"
+                    return f"{share}, limit {config.failure_rate:g}, last {self.last_failure}"
                 if slow and config.slow_call_rate is not None and slow_calls / calls >= config.slow_call_rate:
                     return f"{slow_calls} of {calls} calls were slow, limit {config.slow_call_rate:g}"
         return None

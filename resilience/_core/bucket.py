@@ -37,8 +37,8 @@ class Bucket:
     """Every method wants the caller's lock, and `now` in nanoseconds."""
 
     __slots__ = (
-        "_alone", "_lane_gap", "_lane_open", "_laned", "_most", "_smallest", "aside", "dropped", "key_lane", "keys", "lane_full_at", "lane_limit",
-        "lane_taken", "lane_unit", "lines", "quota", "refused_until",
+        "_alone", "_lane_gap", "_lane_open", "_laned", "_most", "_smallest", "aside", "dropped", "key_lane", "keys",
+        "lane_full_at", "lane_limit", "lane_taken", "lane_unit", "lines", "quota", "refused_until",
     )  # fmt: skip
 
     def __init__(self, quota: Quota, *, max_keys: int, laned: bool) -> None:
@@ -101,7 +101,7 @@ class Bucket:
             full_at = self._alone
         else:
             full_at = self.keys.get(key) or 0
-        after = (full_at if full_at > present else present) + ticks
+        after = max(full_at, present) + ticks
         over = after - present - quota.cap
         if over > 0:
             return -(-over // quota.scale)

@@ -54,11 +54,12 @@ class Round:
             self.slow += 1
         else:
             self.fast += 1
-        if self._reopens(self.failed, self.rate) or (self.slow_rate is not None and self._reopens(self.slow, self.slow_rate)):
+        tallies = [(self.failed, self.succeeded, self.rate)]
+        if self.slow_rate is not None:
+            tallies.append((self.slow, self.fast, self.slow_rate))
+        if any(self._reopens(bad, rate) for bad, _, rate in tallies):
             return False
-        if self._closes(self.succeeded, self.rate) and (self.slow_rate is None or self._closes(self.fast, self.slow_rate)):
-            return True
-        return None
+        return True if all(self._closes(good, rate) for _, good, rate in tallies) else None
 
     def _reopens(self, bad: int, rate: float | None) -> bool:
         return bad > 0 if rate is None else bad / self.size >= rate

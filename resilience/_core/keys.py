@@ -140,8 +140,8 @@ class KeyTable:
 
     def _make_room(self, shard: Shard, now: int) -> Hashable | None:
         """Drop the full ones of a sample, else the one nearest to full: that one is the answer."""
-        victims = shard or next((other for other in self.shards if other), None)
-        if victims is None:
+        victims = shard or next((other for other in self.shards if other), {})
+        if not victims:
             era = next(era for era in self._past if era.count)
             victims = next(other for other in era.shards if other)
             era.count -= 1

@@ -49,11 +49,11 @@ class Permit:
         self.counts = False
         self.until = NEVER
 
-    def record(self, *, failed: bool, slow: bool, now: int) -> None:
+    def record(self, *, failed: bool, slow: bool, now: int) -> None:  # noqa: ARG002 -- no window, nothing to keep
         """Note one verdict."""
         self.calls += 1.0
 
-    def holds(self, now: int) -> Counts:
+    def holds(self, now: int) -> Counts:  # noqa: ARG002 -- no window, nothing kept
         """What the window holds at *now*."""
         return Counts(0, 0, 0)
 
@@ -73,7 +73,7 @@ class CountTally(Permit):
         self._failures: deque[float] = deque()
         self._slow: deque[float] = deque()
 
-    def record(self, *, failed: bool, slow: bool, now: int) -> None:
+    def record(self, *, failed: bool, slow: bool, now: int) -> None:  # noqa: ARG002 -- a count does not age
         """Note one verdict."""
         number = self.calls + 1.0
         self.calls = number
@@ -90,7 +90,7 @@ class CountTally(Permit):
             while numbers and numbers[0] <= oldest:
                 numbers.popleft()
 
-    def holds(self, now: int) -> Counts:
+    def holds(self, now: int) -> Counts:  # noqa: ARG002 -- a count does not age
         """What the window holds; it does not age with time."""
         self._trim()
         return Counts(min(int(self.calls), self._size), len(self._failures), len(self._slow))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any
 
 from resilience._core.breaker import BreakerCore, Move
@@ -96,7 +97,7 @@ class Circuit:
     def _shut_out(self, now: int) -> CircuitOpenError:
         """Make the error of a circuit that is shut.
 
-        Without the error's constructor: this is the price of every call while a dependency is down (`bench: rejection`).
+        Without the error's constructor: it is the price of every call while a dependency is down (`bench: rejection`).
         The parts may be of two sides of a transition that happens just now.
         """
         core = self.core
@@ -246,7 +247,7 @@ class Circuit:
 
     def _post_moves(self) -> None:
         for move in self.core.moves:
-            self._feed.post(lambda move=move: (self.event(move), _level(move)), must=True)
+            self._feed.post(partial(self._told, move), must=True)
         self.core.moves.clear()
 
     def _rejection(self, now: int) -> CircuitOpenError:
@@ -275,6 +276,9 @@ class Circuit:
     def _stamp(self, now: int) -> dict[str, Any]:
         key = None if self.key is None else key_text(self.key)
         return {"name": self._name, "policy": "circuit_breaker", "at": now / 1e9, "key": key}
+
+    def _told(self, move: Move) -> tuple[Event, int]:
+        return self.event(move), _level(move)
 
     def event(self, move: Move) -> StateChanged:
         """A transition as listeners see it."""

@@ -10,7 +10,7 @@ from resilience._gate.circuit import GHOST, Circuit, Shared, key_text
 from resilience._state import State
 from resilience.events import KeyDropped
 
-__all__ = ["Circuits"]
+__all__ = ["Circuits", "Command"]
 
 _SAMPLE = 1000
 

@@ -68,28 +68,31 @@ class Entrance:
 
     # -- the short way ----------------------------------------------------------------------------------------------
 
-    def door(self, limit: int | None) -> Callable[[Hashable, int], None]:
-        """A way in for one token of the only bucket, for a key and the time just read."""
+    def door(self, limit: int | None) -> Callable[..., None]:
+        """A way in for one token of the only bucket.
+
+        It is called with a key, the time just read, and nanoseconds that are certainly missing, if the caller knows.
+        """
         limiter, bucket, longest = self._door_parts(limit)
 
-        def enter(key: Hashable, now: int) -> None:
+        def enter(key: Hashable, now: int, wait: int = 0) -> None:
             if key is None:
                 wait = bucket.refused_until - now
-                if wait > longest:
-                    raise limiter.shut_out(wait, now)
+            if wait > longest:
+                raise limiter.shut_out(wait, now) if key is None else limiter.rejection(key, 1, wait, now)
             self.admit(((key, 1),), limit)
 
         return enter
 
-    def door_async(self, limit: int | None) -> Callable[[Hashable, int], Awaitable[None]]:
+    def door_async(self, limit: int | None) -> Callable[..., Awaitable[None]]:
         """The same for a task."""
         limiter, bucket, longest = self._door_parts(limit)
 
-        async def enter(key: Hashable, now: int) -> None:
+        async def enter(key: Hashable, now: int, wait: int = 0) -> None:
             if key is None:
                 wait = bucket.refused_until - now
-                if wait > longest:
-                    raise limiter.shut_out(wait, now)
+            if wait > longest:
+                raise limiter.shut_out(wait, now) if key is None else limiter.rejection(key, 1, wait, now)
             await self.admit_async(((key, 1),), limit)
 
         return enter

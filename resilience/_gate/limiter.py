@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from resilience import _gil
 from resilience._core.bucket import Bucket
 from resilience._core.line import Line, Part, Standing, Waiter, replan, serve
 from resilience._core.quota import Quota, exact
 from resilience._feed import Feed, everyone
 from resilience._gate.circuit import key_text
 from resilience._validate import refuse
+from resilience.clock import nanoseconds
 from resilience.errors import RateLimitExceeded
 from resilience.events import CallRejected, Event, KeyDropped, LimitChanged, WouldReject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resilience._gate.bucket_options import BucketOptions
     from resilience.clock import Clock
 
-__all__ = ["Domain", "Limiter", "check_cost", "ring", "unite"]
+__all__ = ["Domain", "Limiter", "check_capacity", "check_cost", "ring", "unite"]
 
 _new_error = RateLimitExceeded.__new__
 
@@ -48,6 +54,19 @@ def check_cost(cost: Any) -> Fraction | int:
     return int(rational) if rational.denominator == 1 else rational
 
 
+def check_capacity(cost: Fraction | int, quota: Quota, whose: str) -> None:
+    """Refuse a cost that can never be taken.
+
+    Raises:
+        ValueError: It is more than the capacity.
+    """
+    if cost * quota.unit > quota.cap:
+        given = cost if isinstance(cost, int) else float(cost)
+        refuse(
+            "cost", given, f"at most the capacity of {whose} ({float(quota.capacity):g} tokens), or it can never pass"
+        )
+
+
 def ring(waiters: Iterable[Waiter]) -> None:
     """Wake waiters; no lock is held."""
     for waiter in waiters:
@@ -57,20 +76,34 @@ def ring(waiters: Iterable[Waiter]) -> None:
 class Limiter:
     """The gate of one bucket."""
 
-    __slots__ = ("__weakref__", "_first", "_shape", "_why_one", "bucket", "clock", "domain", "feed", "name", "read", "rejected", "shadow")
+    __slots__ = (
+        "__weakref__",
+        "_first",
+        "_shape",
+        "_why_one",
+        "bucket",
+        "clock",
+        "domain",
+        "feed",
+        "name",
+        "read",
+        "rejected",
+        "shadow",
+    )
 
-    def __init__(  # noqa: PLR0913 -- one keyword a part
-        self, name: str, quota: Quota, *, max_keys: int, clock: Clock, read: Callable[[], int], feed: Feed, shadow: bool, laned: bool
-    ) -> None:
+    clock: Clock
+    read: Callable[[], int]
+
+    def __init__(self, name: str, options: BucketOptions) -> None:
         self.name = name
-        self._first = quota
-        self._shape = {"max_keys": max_keys, "laned": laned}
-        self.bucket = Bucket(quota, max_keys=max_keys, laned=laned)
-        self._why_one = _why, 1, quota, False
-        self.clock = clock
-        self.read = read
-        self.feed = feed
-        self.shadow = shadow
+        self._first = options.quota
+        self._shape = {"max_keys": options.max_keys, "laned": _gil.LOCK_FREE}
+        self.bucket = Bucket(self._first, **self._shape)
+        self._why_one = _why, 1, self._first, False
+        self.clock = options.clock
+        self.read = nanoseconds(options.clock)
+        self.feed = Feed(options.listeners)
+        self.shadow = options.shadow
         self.rejected = 0
         self.domain = Domain()
         self.domain.members.add(self)
@@ -84,14 +117,8 @@ class Limiter:
                     return work(self.read())
 
     def check_capacity(self, cost: Fraction | int) -> None:
-        """Refuse what can never be taken.
-
-        Raises:
-            ValueError: The cost is more than the capacity.
-        """
-        quota = self.bucket.quota
-        if cost * quota.unit > quota.cap:
-            refuse("cost", float(cost), f"at most the capacity of {self.name!r} ({float(quota.capacity):g} tokens)")
+        """Refuse what can never be taken, with a `ValueError`."""
+        check_capacity(cost, self.bucket.quota, repr(self.name))
 
     # -- orders -----------------------------------------------------------------------------------------------------
 
@@ -131,7 +158,7 @@ class Limiter:
             event = LimitChanged(
                 name=self.name, policy="rate_limit", at=now / 1e9, old=old.per_second, new=quota.per_second
             )
-            self.feed.post(lambda: (event, None), must=True)
+            self.feed.post(partial(_untold, event), must=True)
             return self._changed(list(self.bucket.lines.values()), now)
 
         self._finish(self.locked(work))
@@ -205,7 +232,7 @@ class Limiter:
         while self.bucket.dropped:
             key = key_text(self.bucket.dropped.pop())
             event = KeyDropped(name=self.name, policy="rate_limit", at=now / 1e9, key=key)
-            self.feed.post(lambda event=event: (event, None))
+            self.feed.post(partial(_untold, event))
 
     def renew(self) -> None:
         """Be as good as new: full, with the first rate, and nobody in line."""
@@ -240,6 +267,11 @@ class Limiter:
             line.tail = None
             self.bucket.leave_line(line, self.read())
         self.feed.after_fork()
+
+
+def _untold(event: Event) -> tuple[Event, None]:
+    """An event that is not logged."""
+    return event, None
 
 
 def _why(cost: Fraction | int, quota: Quota, lined: bool) -> str:  # noqa: FBT001 -- an argument kept for later

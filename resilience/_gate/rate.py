@@ -10,11 +10,11 @@ from typing import Any
 from resilience._core.quota import Quota, exact
 from resilience._validate import duration, number, refuse
 
-__all__ = ["rate_and_capacity", "quota_of"]
+__all__ = ["quota_of", "rate_and_capacity"]
 
 _UNITS = {"s": 1, "second": 1, "m": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86_400, "day": 86_400}
 _TEXT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*/\s*([0-9]+(?:\.[0-9]+)?)?\s*([a-z]+)\s*", re.ASCII)
-_ALLOWED = "a finite number > 0, or a text such as '100/minute' or '10/15s' (units s, second, m, minute, h, hour, d, day)"
+_ALLOWED = f"a finite number > 0, or a text such as '100/minute' or '10/15s' (units {', '.join(_UNITS)})"
 
 
 def rate_and_capacity(rate: Any, capacity: Any, per: Any) -> tuple[Fraction, Fraction | None, Fraction]:
@@ -34,8 +34,9 @@ def rate_and_capacity(rate: Any, capacity: Any, per: Any) -> tuple[Fraction, Fra
             per = per.total_seconds()
         seconds = exact(number("per", per, allowed="a finite number of seconds > 0, or a timedelta"))
         duration("per", per)
-    burst = None if capacity is None else exact(number("capacity", capacity, allowed="a finite number of tokens > 0, or None"))
-    return tokens / (seconds * 10**9), burst, tokens
+    if capacity is not None:
+        capacity = exact(number("capacity", capacity, allowed="a finite number of tokens > 0, or None"))
+    return tokens / (seconds * 10**9), capacity, tokens
 
 
 def quota_of(rate: Any, capacity: Any, per: Any) -> Quota:

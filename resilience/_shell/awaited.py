@@ -1,4 +1,4 @@
-"""The awaitable that a guarded plain function hands on: settled when it has been awaited, neutral when it is dropped."""
+"""The awaitable that a guarded plain function hands on: settled when awaited, neutral when dropped."""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@ Each is a factory: `call` is the user's function, `gate` the circuit, `core` its
 ordinary Python; `specialise` compiles it again with the user's own signature in the place of `*args, **kwargs`.
 
 What a shell may leave out is what would change nothing: a success is not settled while `permit is core.quiet`, and only
-counted while the permit allows that (`counts`, `until`). `tests/stateful/test_quiet_law.py` holds this law. The additions
-to `permit.calls` contain no call and no jump back, so under the GIL no other thread can come between their load and
-store; in builds without it no permit allows them.
+counted while the permit allows that (`counts`, `until`). `tests/stateful/test_quiet_law.py` holds this law. The
+additions to `permit.calls` contain no call and no jump back, so under the GIL no other thread can come between their
+load and store; in builds without it no permit allows them.
 
 A plain function may return an awaitable: then the outcome is that of the await. `plain` remembers the type of the last
 result that was none, since asking a type costs more than all the rest (`bench: closed breaker`).

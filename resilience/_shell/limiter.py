@@ -2,9 +2,9 @@
 
 `lane` takes one token of one bucket without a key, by the two comparisons that `_core.bucket` explains; under the GIL
 no other thread can come between them and the stores, since there is no call and no jump back among them. What the lane
-does not answer goes to `enter`, which decides exactly, and waits or raises. `keyed` does the same with the level of a key
-whose type compares and hashes without Python code, so that there too no other thread comes between; `general` always
-goes to `enter`.
+does not answer goes to `enter`, which decides exactly, and waits or raises. `keyed` does the same with the level of a
+key whose type compares and hashes without Python code, so that there too no other thread comes between; `general`
+always goes to `enter`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ __all__ = [
     "lane_async",
 ]
 
-Enter = Callable[[Hashable, int], object]
-"""Decides exactly for a key, given the time just read; waits or raises."""
-EnterAsync = Callable[[Hashable, int], Awaitable[object]]
+Enter = Callable[..., object]
+"""Decides for a key, given the time just read and the nanoseconds that are certainly missing; waits or raises."""
+EnterAsync = Callable[..., Awaitable[object]]
 """The same for a task."""
 
 ATOMS = frozenset({str, int, bytes})
@@ -107,7 +107,7 @@ def keyed(
                 elif full_at - present <= quota.room:
                     shard[whose] = full_at + quota.unit
                 else:
-                    enter(whose, now)
+                    enter(whose, now, -((quota.room + present - full_at) // quota.scale))
         return call(*args, **kwargs)
 
     return shell
@@ -143,7 +143,7 @@ def keyed_async(
                 elif full_at - present <= quota.room:
                     shard[whose] = full_at + quota.unit
                 else:
-                    await enter(whose, now)
+                    await enter(whose, now, -((quota.room + present - full_at) // quota.scale))
         return await call(*args, **kwargs)
 
     return shell

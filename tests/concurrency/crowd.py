@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import sys
 import threading
 import types
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["HandClock", "TickClock", "crowd", "start", "suspend", "switching_fast"]
+__all__ = ["HandClock", "TickClock", "crowd", "in_a_loop", "start", "suspend", "switching_fast"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -53,6 +56,19 @@ def crowd(number: int, work: Callable[[int], T], *, seconds: float = 60.0) -> li
         raise errors[0]
     assert not any(thread.is_alive() for thread in threads), "a thread hangs"
     return [answers[at] for at in range(number)]
+
+
+def in_a_loop(test: Callable[P, T]) -> Callable[P, T]:
+    """Run a test that drives coroutines by hand where a loop is running, as a task's alarm asks for one."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        async def main() -> T:
+            return test(*args, **kwargs)
+
+        return asyncio.run(main())
+
+    return run
 
 
 @types.coroutine

@@ -25,7 +25,7 @@ GOBREAKER = [
         id="CB01",
         project="gobreaker",
         options={"failure_threshold": 6, "recovery_timeout": 60},
-        steps="fail*5 row:5 is:closed ok row:0 fail is:closed fail*4 is:closed fail is:open refused:60 row:0 window:0/0",
+        steps="fail*5 row:5 is:closed ok row:0 fail*5 is:closed fail is:open refused:60 row:0 window:0/0",
     ),
     Row(
         id="CB08",
@@ -154,7 +154,8 @@ RESILIENCE4J = [
         id="CB51",
         project="resilience4j",
         options=R4J | {"window_seconds": 5, "slow_call_duration": 0.4},
-        steps="fail +0.1 ok +0.2 fail:0.5 window:3/2/1 +4 window:3/2/1 +0.2 window:2/1/1 +0.1 window:1/1/1 +0.7 window:0/0/0",
+        steps="""fail +0.1 ok +0.2 fail:0.5 window:3/2/1 +4 window:3/2/1 +0.2 window:2/1/1 +0.1 window:1/1/1
+                 +0.7 window:0/0/0""",
         differs="The window slides: each verdict leaves at its own age, not at whole seconds.",
     ),
 ]
@@ -203,7 +204,8 @@ POLLY = [
         id="CB66",
         project="Polly",
         options={"failure_threshold": 1},
-        steps="start#a start#b force is:forced_open ok#a is:forced_open fail#b is:forced_open refused:none +1e6 refused:none",
+        steps="""start#a start#b force is:forced_open ok#a is:forced_open fail#b is:forced_open refused:none
+                 +1e6 refused:none""",
         differs="One order reaches all keys of one breaker; several breakers are given it one by one.",
     ),
     Row(
@@ -216,7 +218,7 @@ POLLY = [
         id="CB70",
         project="Polly",
         options={"failure_threshold": 1, "recovery_timeout": 1e12},
-        steps="fail is:open refused:1e12 +1e12 ok is:closed",
+        steps="fail is:open refused:1e12 +1e12 +1 ok is:closed",
     ),
     Row(
         id="CB70",

@@ -29,8 +29,9 @@ import pytest
 from resilience import CircuitBreaker, CircuitOpenError, State
 from resilience.events import StateChanged, WouldReject
 from resilience.testing import FakeClock
-from tests.scenarios.in_flight import Aborted, Down, NotMine, calls_under, refuse
-from tests.scenarios.row import Row
+from tests.scenarios.forms import FORMS
+from tests.scenarios.in_flight import Aborted, Down, NotMine
+from tests.scenarios.row import Row, misread
 
 __all__ = ["live"]
 
@@ -65,13 +66,13 @@ class _Life:
         self.events: list[Any] = []
         more = {"clock": self.clock, "ignore": NotMine, "listeners": [self.events.append]}
         self.breaker = CircuitBreaker(row.title, **{**more, **row.options})
-        self.calls = calls_under(self.breaker, form)
+        self.calls = FORMS[form](self.breaker)
 
     def read(self, word: str) -> None:
         """Do what a word says, or see whether it is so."""
         match = WORD.fullmatch(word)
         if match is None:
-            refuse(word)
+            misread(word)
         verb, label, given = match["verb"], match["label"], match["given"]
         for _ in range(int(match["times"] or 1)):
             if verb in ENDINGS:
@@ -154,4 +155,4 @@ class _Life:
                 names = {"row": "failures_in_a_row", "running": "probes_running", "last": "last_failure"}
                 return str(getattr(look, names.get(verb, verb))).replace(" ", "_")
             case _:
-                refuse(verb)
+                return misread(verb)

@@ -117,7 +117,8 @@ RESILIENCE4J = [
         id="CB43",
         project="resilience4j",
         options=R4J,
-        steps=TRIP + "start#1 start#2 start#3 start#4 +0.5 refused:0.5 +0.5 refused:5 is:open opened:2 +5 start#p is:half_open",
+        steps=TRIP
+        + "start#1 start#2 start#3 start#4 +0.5 refused:0.5 +0.5 refused:5 is:open opened:2 +5 start#p is:half_open",
         differs="The limit is each probe's, and starts with it.",
     ),
     Row(

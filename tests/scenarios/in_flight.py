@@ -6,11 +6,9 @@ import asyncio
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
-from resilience import CircuitBreaker, circuit_breaker
-
-__all__ = ["FORMS", "Aborted", "Calls", "Down", "NotMine", "TaskCalls", "ThreadCalls", "calls_under"]
+__all__ = ["SOON", "Aborted", "Calls", "Down", "NotMine", "Play", "TaskCalls", "ThreadCalls"]
 
 Play = Callable[[], object]
 """What a call does in the end: return, or raise."""
@@ -212,55 +210,3 @@ def never_inside(outcome: Any) -> BaseException:
     """What came out of a call that never came inside: an error, for the guard must not make an answer up."""
     assert isinstance(outcome, BaseException), "the guard returned without making the call"
     return outcome
-
-
-def _function(breaker: CircuitBreaker) -> Calls:
-    @circuit_breaker(breaker)
-    def guarded(play: Play) -> object:
-        return play()
-
-    return ThreadCalls(guarded)
-
-
-def _coroutine(breaker: CircuitBreaker) -> Calls:
-    @circuit_breaker(breaker)
-    async def guarded(play: Any) -> object:
-        return await play()
-
-    return TaskCalls(guarded)
-
-
-def _block(breaker: CircuitBreaker) -> Calls:
-    def guarded(play: Play) -> object:
-        with breaker:
-            return play()
-
-    return ThreadCalls(guarded)
-
-
-def _async_block(breaker: CircuitBreaker) -> Calls:
-    async def guarded(play: Any) -> object:
-        async with breaker:
-            return await play()
-
-    return TaskCalls(guarded)
-
-
-FORMS: dict[str, Callable[[CircuitBreaker], Calls]] = {
-    "function": _function,
-    "coroutine": _coroutine,
-    "block": _block,
-    "async block": _async_block,
-}
-"""The ways to put a call under a breaker."""
-
-
-def calls_under(breaker: CircuitBreaker, form: str) -> Calls:
-    """Make calls under *breaker* in one of the `FORMS`."""
-    return FORMS[form](breaker)
-
-
-def refuse(word: str) -> NoReturn:
-    """Stop at a step that nobody understands."""
-    message = f"no step reads {word!r}"
-    raise ValueError(message)

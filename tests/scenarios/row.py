@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
-__all__ = ["Row"]
+__all__ = ["Row", "misread"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,3 +34,9 @@ class Row:
     def title(self) -> str:
         """What a test of it is called."""
         return " ".join(filter(None, (self.id, self.project, self.case)))
+
+
+def misread(word: str) -> NoReturn:
+    """Stop at a step that nobody understands."""
+    message = f"no step reads {word!r}"
+    raise ValueError(message)

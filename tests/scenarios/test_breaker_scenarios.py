@@ -6,7 +6,7 @@ import pytest
 
 from tests.scenarios import breaker_rows, half_open_rows
 from tests.scenarios.breaker_steps import live
-from tests.scenarios.in_flight import FORMS
+from tests.scenarios.forms import FORMS
 from tests.scenarios.row import Row
 
 ROWS = [*breaker_rows.ROWS, *half_open_rows.ROWS]

@@ -129,7 +129,9 @@ class BreakerMachine(RuleBasedStateMachine):
         if due:
             self.clock = due[place % min(3, len(due))] + offset
 
-    @rule(command=st.sampled_from(["", "", "", "force_open", "disable", "reset"]), length=st.none() | LENGTHS, back=BACK)
+    @rule(
+        command=st.sampled_from(["", "", "", "force_open", "disable", "reset"]), length=st.none() | LENGTHS, back=BACK
+    )
     def order(self, command: str, length: int | None, back: int) -> None:
         """An operator's command, now and then."""
         now = self.clock - back
@@ -199,3 +201,26 @@ class BreakerMachine(RuleBasedStateMachine):
 
 TestBreakerModel = BreakerMachine.TestCase
 TestBreakerModel.settings = settings(max_examples=3 * settings.default.max_examples)
+
+
+def test_the_earliest_deadline_comes_first_whichever_probe_set_out_first():
+    """Deadlines are applied in their own order, though a late answer made a later probe's the earlier (B4)."""
+    core = BreakerCore(BreakerConfig(failure_threshold=1, recovery_time=None, probes=2), 0)
+    core.settle(core.admit(0), 0, failure="OSError")
+    core.opening = 0
+    core.open_for(90 * SECOND, core.generation)
+    core.admit(90 * SECOND)
+    core.open_for(SECOND, core.generation - 1)
+    core.admit(91 * SECOND)
+
+    assert 30 * SECOND == core.wait(91 * SECOND)
+
+
+def test_a_look_at_the_window_changes_nothing():
+    """A look at the window takes nothing out of it that a step with an earlier time would still have counted."""
+    core = BreakerCore(BreakerConfig(failure_threshold=None, failure_rate=1.0, minimum_calls=2, window_span=SECOND), 0)
+    core.settle(core.admit(0), 0, failure="OSError")
+    core.counts(SECOND)
+    core.settle(core.admit(0), SECOND - 1, failure="OSError")
+
+    assert "open" == core.state.value
