@@ -12,9 +12,13 @@ from __future__ import annotations
 from typing import Any
 
 from resilience import _registry, events
+from resilience._circuit_breaker import circuit_breaker
+from resilience._gate.breaker_snapshot import BreakerSnapshot
+from resilience._gate.bucket_snapshot import BucketSnapshot
+from resilience._rate_limited import rate_limited
 from resilience._state import State
 from resilience.backoff import constant, exponential, linear
-from resilience.breaker import BreakerSnapshot, CircuitBreaker, circuit_breaker
+from resilience.breaker import CircuitBreaker
 from resilience.clock import Clock, SystemClock
 from resilience.errors import (
     BulkheadFullError,
@@ -26,8 +30,7 @@ from resilience.errors import (
     ResilienceError,
     StoreError,
 )
-from resilience.rate_limit import BucketSnapshot, TokenBucket
-from resilience.rate_limited import rate_limited
+from resilience.rate_limit import TokenBucket
 
 __all__ = [
     "BreakerSnapshot",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +22,7 @@ def fake_clock() -> FakeClock:
 
 
 @pytest.fixture
-def policies_reset() -> Iterator[None]:
+def policies_reset() -> Generator[None]:
     """Every policy as good as new before the test and after it."""
     from resilience.testing import reset_policies  # noqa: PLC0415 -- see above
 

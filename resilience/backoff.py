@@ -36,7 +36,7 @@ class _Backoff:
         length = min(length, self._maximum)
         if self._jitter == "full":
             length *= random.random()
-        elif self._jitter:
+        elif self._jitter and not isinstance(self._jitter, str):
             length *= 1 + self._jitter * (2 * random.random() - 1)
         return min(length, self._maximum)
 

@@ -1,4 +1,4 @@
-"""The circuit breaker: the `CircuitBreaker` object and the `circuit_breaker` decorator."""
+"""The circuit breaker as an object to share."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import threading
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack
 
 from resilience import _registry, _validate
 from resilience._entered import enter, leave
 from resilience._feed import Feed
 from resilience._gate.breaker_options import BreakerKeywords, BreakerOptions
 from resilience._gate.breaker_snapshot import BreakerSnapshot, sum_up, view, worst
-from resilience._gate.circuit import Circuit, Shared
+from resilience._gate.circuit import Circuit
 from resilience._gate.circuits import Circuits, Command
 from resilience._gate.outcome import Outcomes
-from resilience._shell import breaker as shells
+from resilience._gate.shared import Shared
 from resilience._shell import breaker_any as any_shells
-from resilience._shell.specialise import specialise
-from resilience._skin import Colour, check_shape, dress, title_of
+from resilience._shell.pick import circuit_shell, finding_shell
+from resilience._skin import Colour
 from resilience._state import State
 from resilience._validate import known_options
 from resilience.clock import nanoseconds, to_nanoseconds
@@ -28,13 +28,10 @@ if TYPE_CHECKING:
     from resilience._core.breaker import BreakerCore
     from resilience.events import Listener, StateChanged
 
-__all__ = ["BreakerSnapshot", "CircuitBreaker", "circuit_breaker"]
+__all__ = ["CircuitBreaker"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]")
-
-_MARGIN = 1e-6
 
 
 class CircuitBreaker:
@@ -75,13 +72,13 @@ class CircuitBreaker:
         TypeError: A value is of the wrong type.
     """
 
-    def __init__(self, name: str | None = None, /, **options: Unpack[BreakerKeywords]) -> None:
-        if name is not None:
+    def __init__(self, title: str | None = None, /, **options: Unpack[BreakerKeywords]) -> None:
+        if title is not None:
             if "name" in options:
-                message = f"circuit breaker got two names, {name!r} and {options['name']!r}"
+                message = f"circuit breaker got two names, {title!r} and {options['name']!r}"
                 raise TypeError(message)
-            options["name"] = name
-        self._set_up(_options(options))
+            options["name"] = title
+        self._set_up(BreakerOptions(**known_options("circuit breaker", BreakerOptions, options)))
 
     def _set_up(self, options: BreakerOptions, title: str = "") -> None:
         self._key: Callable[..., Hashable] | None = options.key
@@ -92,7 +89,7 @@ class CircuitBreaker:
             name=self._name,
             config=options.config,
             outcomes=Outcomes(options.on, options.ignore, options.failure_when, self._name),
-            recovery=options.recovery_timeout if callable(options.recovery_timeout) else None,
+            recovery=options.recovery,
             read=nanoseconds(self._clock),
             feed=Feed(options.listeners),
             shadow=options.shadow,
@@ -100,8 +97,6 @@ class CircuitBreaker:
         self._circuits = Circuits(self._shared, options.max_keys)
         if self._key is None:
             self._circuits.get(None)
-
-    # -- calls ----------------------------------------------------------------------------------------------------
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call *function* under this breaker; `key` is applied to the arguments.
@@ -148,8 +143,6 @@ class CircuitBreaker:
     ) -> None:
         self.__exit__(kind, error, traceback)
 
-    # -- looks and orders ---------------------------------------------------------------------------------------------
-
     @property
     def name(self) -> str:
         """What errors, events and metrics call it."""
@@ -172,7 +165,7 @@ class CircuitBreaker:
     def history(self) -> tuple[StateChanged, ...]:
         """The last 100 transitions of each circuit, oldest first."""
         histories = [(circuit, circuit.look(lambda core, _: tuple(core.history))) for circuit in self._reach()]
-        events = [circuit.event(move) for circuit, moves in histories for move in moves]
+        events = [self._shared.event(move, circuit.key) for circuit, moves in histories for move in moves]
         return tuple(sorted(events, key=lambda event: event.at))
 
     def force_open(self, seconds: float | timedelta | None = None) -> None:
@@ -202,8 +195,6 @@ class CircuitBreaker:
         """The circuit of one key, as a breaker of its own; a None key is a circuit like any other."""
         return _OneKey(self, key)
 
-    # -- inside ---------------------------------------------------------------------------------------------------------
-
     def _reach(self) -> tuple[Circuit, ...]:
         return self._circuits.all()
 
@@ -225,31 +216,9 @@ class CircuitBreaker:
 
     def _shell(self, call: Callable[..., Any], colour: Colour, key: Callable[..., Hashable] | None) -> Any:
         """The cheapest shell that serves this breaker's rules."""
-        seconds = self._clock.monotonic
-        is_async = colour is Colour.ASYNC
-        factory: Any
-        if colour is Colour.GENERATOR or colour is Colour.ASYNC_GENERATOR or key is not None:
-            factory = {
-                Colour.SYNC: any_shells.keyed,
-                Colour.ASYNC: any_shells.keyed_async,
-                Colour.GENERATOR: any_shells.generator,
-                Colour.ASYNC_GENERATOR: any_shells.async_generator,
-            }[colour]
-            return specialise(factory, call, self._find(key), seconds)
-        circuit = self._only_circuit()
-        config = self._shared.config
-        rest: tuple[Any, ...] = ()
-        if config.slow_call_duration is not None:
-            factory = shells.clocked_async if is_async else shells.clocked
-            rest = (seconds, config.slow_call_duration / 1e9 - _MARGIN)
-        elif config.failure_rate is None:
-            factory = shells.quiet_async if is_async else shells.quiet
-        elif config.window_span is not None:
-            factory = shells.timed_async if is_async else shells.timed
-            rest = (seconds,)
-        else:
-            factory = shells.counted_async if is_async else shells.counted
-        return specialise(factory, call, circuit, circuit.core, *rest)
+        if key is None and colour in (Colour.SYNC, Colour.ASYNC):
+            return circuit_shell(call, colour, self._only_circuit(), self._shared.config, self._clock.monotonic)
+        return finding_shell(call, colour, self._find(key), self._clock.monotonic)
 
     def _renew(self) -> None:
         self._circuits.renew()
@@ -278,59 +247,3 @@ class _OneKey(CircuitBreaker):
 
     def _order(self, command: Command, *, stands: bool) -> None:  # noqa: ARG002 -- one circuit: none comes later
         self._circuits.get(self._own_key).order(command)
-
-
-def _options(options: Any) -> BreakerOptions:
-    return BreakerOptions(**known_options("circuit breaker", BreakerOptions, options))
-
-
-@overload
-def circuit_breaker(function: F, /) -> F: ...
-@overload
-def circuit_breaker(shared: CircuitBreaker, /, *, key: Callable[..., Hashable] | None = None) -> Callable[[F], F]: ...
-@overload
-def circuit_breaker(**options: Unpack[BreakerKeywords]) -> Callable[[F], F]: ...
-def circuit_breaker(target: Any = None, /, **options: Any) -> Any:
-    """Guard a callable with a circuit breaker.
-
-    Three forms: bare `@circuit_breaker`; `@circuit_breaker(failure_threshold=3, ...)` with the options of
-    `CircuitBreaker`; `@circuit_breaker(shared)` with a `CircuitBreaker` that any number of functions use at once, beside
-    which only `key=` may be given. The first two make one breaker for each function, named after it.
-
-    Any callable is taken: functions of every colour, methods, generators, partials, callable instances, builtins, above
-    and below `classmethod` and `staticmethod`.
-
-    Raises:
-        ValueError: An option is out of range, or two contradict each other.
-        TypeError: An option is of the wrong type or unknown, the target cannot be guarded, or options stand beside a
-            shared breaker.
-    """
-    if isinstance(target, CircuitBreaker):
-        unwelcome = sorted(options.keys() - {"key"})
-        if unwelcome:
-            message = f"only key= may stand beside the shared breaker {target.name!r}, got {', '.join(unwelcome)}"
-            raise TypeError(message)
-        key = _validate.callable_or_none("key", options.get("key")) or target.key
-        return lambda function: _guard(function, target, key)
-    if target is not None:
-        check_shape(target)
-        if options:
-            message = "give the options first, then the function: circuit_breaker(...)(function)"
-            raise TypeError(message)
-        return _guard_alone(target, BreakerOptions())
-    checked = _options(options)
-    return lambda function: _guard_alone(function, checked)
-
-
-def _guard_alone(function: Any, options: BreakerOptions) -> Any:
-    check_shape(function)
-    breaker = CircuitBreaker.__new__(CircuitBreaker)
-    breaker._set_up(options, title_of(function))  # noqa: SLF001 -- its other constructor
-    return _guard(function, breaker, breaker.key)
-
-
-def _guard(function: Any, breaker: CircuitBreaker, key: Callable[..., Hashable] | None) -> Any:
-    def shell(call: Callable[..., Any], colour: Colour) -> Any:
-        return breaker._shell(call, colour, key)  # noqa: SLF001 -- the decorator is the class's own
-
-    return dress(function, shell, (breaker,))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from resilience import _registry, _validate
 from resilience._core.quota import Quota
 from resilience._gate.bucket_options import BucketKeywords, BucketOptions
+from resilience._gate.bucket_snapshot import BucketSnapshot
+from resilience._gate.cost import check_cost, check_cost_rule, check_wait
 from resilience._gate.entrance import Entrance
-from resilience._gate.limiter import Limiter, check_cost
+from resilience._gate.limiter import Limiter
 from resilience._gate.rate import rate_and_capacity
 from resilience._validate import known_options
 from resilience.clock import to_nanoseconds
@@ -24,29 +25,6 @@ if TYPE_CHECKING:
     from resilience.events import Listener
 
 __all__ = ["BucketSnapshot", "BucketView", "TokenBucket"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BucketSnapshot:
-    """A bucket at one instant; `dataclasses.asdict` of it is JSON.
-
-    Attributes:
-        name: The bucket's name.
-        rate: Tokens a second.
-        capacity: Tokens a full bucket holds.
-        tokens: Tokens of the bucket without a key; negative in debt.
-        keys: Keys that are remembered.
-        waiting: Calls in line, of all keys.
-        rejected: Calls turned away so far.
-    """
-
-    name: str
-    rate: float
-    capacity: float
-    tokens: float
-    keys: int
-    waiting: int
-    rejected: int
 
 
 class TokenBucket:
@@ -234,18 +212,3 @@ class BucketView:
         self.bucket = bucket
         self.key = _validate.callable_or_none("key", key)
         self.cost = check_cost_rule(cost)
-
-
-def check_cost_rule(cost: Any) -> Any:
-    """Let a constant cost pass, as a rational number, or a plain function that gives one."""
-    if callable(cost):
-        return _validate.plain_callable("cost", cost, allowed="a finite number of tokens >= 0, or a plain function")
-    return check_cost(cost)
-
-
-def check_wait(max_wait: Any) -> int | None:
-    """Let a longest wait pass, as nanoseconds; None is as long as needed."""
-    if max_wait is None:
-        return None
-    allowed = "a finite number of seconds >= 0, a timedelta, or None"
-    return to_nanoseconds(_validate.duration("max_wait", max_wait, allowed=allowed, least=0))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Protocol
@@ -143,7 +143,7 @@ class FakeClock:
             callback()
 
     @contextmanager
-    def _counted(self, alarm: _Rung, seconds: float) -> Iterator[None]:
+    def _counted(self, alarm: _Rung, seconds: float) -> Generator[None]:
         cancel = self._enter(seconds, alarm.ring)
         with self._lock:
             self._parked += 1
@@ -171,7 +171,7 @@ def reset_policies() -> None:
 
 
 @contextmanager
-def policies_disabled() -> Iterator[None]:
+def policies_disabled() -> Generator[None]:
     """Let every call pass every living policy, uncounted, inside the block; afterwards all is as it was before."""
     held: list[Callable[[], Any]] = [policy._stand_aside() for policy in _registry.living()]  # noqa: SLF001 -- the testing module is the package's own
     try:

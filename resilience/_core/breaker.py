@@ -3,11 +3,12 @@
 Theory of operation. `admit(now)` gives a permit or None; `settle(permit, ...)` ends it. CLOSED hands out one standing
 permit, OPEN none, HALF_OPEN a few probes (see `half_open`). Each transition starts a new generation: the standing
 permit or the round of probes is replaced, so an outcome that comes back from an older one is known by identity, counted
-as stale and changes nothing. `quiet` is the standing permit while a plain success would change nothing but a count, and
-None otherwise; a shell that finds its permit there need not settle. `shut_until` is the instant before which nothing but
-a rejection can be the answer; `count_failure` is the short way of a failure that breaks no rule. These two need no lock
-under the GIL: the one is a look, the other contains no call between its loads and stores, and neither has whoever else
-writes what they read.
+as stale and changes nothing. `quiet` is the standing permit while a plain success would change nothing but a count,
+and None otherwise; a shell that finds its permit there need not settle.
+
+`shut_until` is the instant before which nothing but a rejection can be the answer, and `count_failure` the short way of
+a failure that breaks no rule. These two need no lock under the GIL: the one is a look, the other has no call between
+its loads and stores, and neither has whoever else writes what they read.
 
 Time is whole nanoseconds and never goes back. The length of an opening may be the answer of a user's function, which a
 core never calls: `opening` then says that an answer is due, and until `open_for` brings it the last good length stands.
@@ -18,31 +19,18 @@ After Nygard, "Release It!", 2007 (the pattern), and Google's SRE book, chapter 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
-from resilience._core.config import SECOND, BreakerConfig
+from resilience._core.config import SECOND, BreakerConfig, several
 from resilience._core.half_open import Round
+from resilience._core.move import Move
 from resilience._core.permit import Counts, Permit, Probe
 from resilience._state import State
 
-__all__ = ["BreakerCore", "Move"]
+__all__ = ["BreakerCore"]
 
 _HISTORY = 100
 _FOR_EVER = 1 << 200
 _LEAST_PROBE_TIMEOUT = 30 * SECOND
-
-
-@dataclass(slots=True)
-class Move:
-    """One transition."""
-
-    at: int
-    old: State
-    new: State
-    reason: str
-    generation: int
-    openings: int
-    wait: int | None
 
 
 class BreakerCore:
@@ -176,29 +164,13 @@ class BreakerCore:
             self.last_failure = failure
         if config.failure_threshold is not None:  # elsewhere successes go by unseen, so no run could be counted
             self.failures_in_a_row = 0 if failure is None else self.failures_in_a_row + 1
-        if self.state is State.CLOSED:
-            reason = self._broken_rule(tally, now, failed=failure is not None, slow=slow)
+        if self.state is State.CLOSED and (slow or failure is not None):
+            counts = tally.holds(now)
+            reason = config.broken_rule(self.failures_in_a_row, counts, self.last_failure, failure is not None, slow)
             if reason is not None:
                 self._open(now, reason)
                 return
         self._refresh_quiet()
-
-    def _broken_rule(self, tally: Permit, now: int, *, failed: bool, slow: bool) -> str | None:
-        """The rule that this verdict breaks, in words, or None; a success that was not slow breaks none."""
-        config = self.config
-        if not (failed or slow):
-            return None
-        if failed and config.failure_threshold is not None and self.failures_in_a_row >= config.failure_threshold:
-            return f"{_several(self.failures_in_a_row, 'failure')} in a row, last {self.last_failure}"
-        if config.windowed:
-            calls, failures, slow_calls = tally.holds(now)
-            if calls >= config.minimum_calls:
-                if failed and config.failure_rate is not None and failures / calls >= config.failure_rate:
-                    share = f"{failures} of {calls} calls failed"
-                    return f"{share}, limit {config.failure_rate:g}, last {self.last_failure}"
-                if slow and config.slow_call_rate is not None and slow_calls / calls >= config.slow_call_rate:
-                    return f"{slow_calls} of {calls} calls were slow, limit {config.slow_call_rate:g}"
-        return None
 
     def _judge(self, probe: Probe, now: int, failure: str | None, *, slow: bool) -> None:
         current = self.round
@@ -208,10 +180,10 @@ class BreakerCore:
         if failure is not None:
             self.last_failure = failure
         if verdict is True:
-            self._admit_all(State.CLOSED, now, f"{current.succeeded} of {_several(current.size, 'probe')} succeeded")
+            self._admit_all(State.CLOSED, now, f"{current.succeeded} of {several(current.size, 'probe')} succeeded")
         elif verdict is False:
-            bad = f"{current.failed} of {_several(current.size, 'probe')} failed, last {self.last_failure}"
-            slow_too = f"{current.slow} of {_several(current.size, 'probe')} were slow"
+            bad = f"{current.failed} of {several(current.size, 'probe')} failed, last {self.last_failure}"
+            slow_too = f"{current.slow} of {several(current.size, 'probe')} were slow"
             self._open(now, slow_too if current.failed == 0 else bad)
 
     def _open(self, now: int, reason: str) -> None:
@@ -264,7 +236,3 @@ class BreakerCore:
         config = self.config
         owes = config.settle_all or (config.failure_threshold is not None and self.failures_in_a_row)
         self.quiet = None if owes else self.standing
-
-
-def _several(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resilience._core.permit import CountTally, Permit, SliceTally
+from resilience._core.permit import Counts, CountTally, Permit, SliceTally
 
-__all__ = ["SECOND", "BreakerConfig"]
+__all__ = ["SECOND", "BreakerConfig", "several"]
 
 SECOND = 1_000_000_000
 """Nanoseconds."""
@@ -58,3 +58,29 @@ class BreakerConfig:
         if self.window_span is not None:
             return SliceTally(self.window_span, counts=counts)
         return CountTally(self.window_calls or 100, counts=counts)
+
+    def broken_rule(self, in_a_row: int, counts: Counts, last: str | None, failed: bool, slow: bool) -> str | None:  # noqa: FBT001 -- the facts of one verdict
+        """The rule that a verdict breaks, in words, or None; a success that was not slow breaks none.
+
+        Args:
+            in_a_row: Failures in a row, this one included.
+            counts: What the window holds, this verdict included.
+            last: The type of the last failure.
+            failed: Whether this verdict is a failure.
+            slow: Whether it was slow.
+        """
+        if failed and self.failure_threshold is not None and in_a_row >= self.failure_threshold:
+            return f"{several(in_a_row, 'failure')} in a row, last {last}"
+        calls, failures, slow_calls = counts
+        if calls < self.minimum_calls:
+            return None
+        if failed and self.failure_rate is not None and failures / calls >= self.failure_rate:
+            return f"{failures} of {calls} calls failed, limit {self.failure_rate:g}, last {last}"
+        if slow and self.slow_call_rate is not None and slow_calls / calls >= self.slow_call_rate:
+            return f"{slow_calls} of {calls} calls were slow, limit {self.slow_call_rate:g}"
+        return None
+
+
+def several(number: int, noun: str) -> str:
+    """A number and its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

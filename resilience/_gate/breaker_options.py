@@ -81,11 +81,13 @@ class BreakerOptions:
     shadow: Any = False
     listeners: Any = ()
     config: BreakerConfig = field(init=False)
+    recovery: Callable[[int], float] | None = field(init=False)
 
     def __post_init__(self) -> None:
         put = object.__setattr__  # the way around `frozen`, for the one who freezes
         text_or_none("name", self.name)
         put(self, "config", self._checked_config())
+        put(self, "recovery", self.recovery_timeout if callable(self.recovery_timeout) else None)
         put(self, "on", exceptions("on", self.on))
         put(self, "ignore", exceptions("ignore", self.ignore))
         callable_or_none("failure_when", self.failure_when)

@@ -2,64 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
-from resilience._core.breaker import BreakerCore, Move
-from resilience._core.config import BreakerConfig
+from resilience._core.breaker import BreakerCore
+from resilience._core.config import several
 from resilience._core.permit import Permit
-from resilience._feed import Feed, everyone
-from resilience._gate.outcome import Outcomes
+from resilience._feed import everyone
+from resilience._gate.shared import Shared
 from resilience._log import log_failure
-from resilience._state import State
+from resilience._validate import duration
 from resilience.clock import to_nanoseconds
 from resilience.errors import CircuitOpenError
-from resilience.events import CallRejected, Event, StateChanged, WouldReject
+from resilience.events import CallRejected, Event, WouldReject
 
-__all__ = ["GHOST", "Circuit", "Shared", "key_text"]
+__all__ = ["GHOST", "Circuit"]
 
 GHOST = Permit()
 """What a call holds that only shadow mode let through: its outcome means nothing."""
 
 _new_error = CircuitOpenError.__new__
-_KEY_TEXT = 100
-
-
-def key_text(key: Hashable) -> str:
-    """A key as events carry it: text of at most 100 characters, whatever its `str` does."""
-    try:
-        return str(key)[:_KEY_TEXT]
-    except Exception:  # noqa: BLE001 -- a user's __str__ must not break the call that it only describes
-        return f"<{type(key).__name__}>"
-
-
-class Shared:
-    """What all circuits of one breaker share: rules, clock, lock, feed, name."""
-
-    __slots__ = ("config", "feed", "lock", "name", "outcomes", "read", "recovery", "shadow")
-
-    def __init__(  # noqa: PLR0913 -- one keyword a part
-        self,
-        *,
-        name: str,
-        config: BreakerConfig,
-        outcomes: Outcomes,
-        recovery: Callable[[int], float] | None,
-        read: Callable[[], int],
-        feed: Feed,
-        shadow: bool,
-    ) -> None:
-        self.name = name
-        self.config = config
-        self.outcomes = outcomes
-        self.recovery = recovery
-        self.read = read
-        self.feed = feed
-        self.shadow = shadow
-        self.lock = threading.Lock()
 
 
 class Circuit:
@@ -105,7 +68,7 @@ class Circuit:
         error.name = self._name
         error.key = self.key
         error.state = core.state
-        error._reason = core.reason
+        error._reason = core.reason  # noqa: SLF001 -- in place of its constructor
         until = core.until
         error.retry_after = None if until is None else (until - now) / 1e9
         feed = self._feed
@@ -238,7 +201,7 @@ class Circuit:
         if recovery is None:
             return
         try:
-            length = to_nanoseconds(recovery_length(recovery(opening)))
+            length = to_nanoseconds(duration("the recovery time", recovery(opening)))
         except Exception:  # noqa: BLE001 -- the trip stands whatever a user's function does
             log_failure("the recovery-time function", self._name, "the last good length is kept")
             return
@@ -247,7 +210,7 @@ class Circuit:
 
     def _post_moves(self) -> None:
         for move in self.core.moves:
-            self._feed.post(partial(self._told, move), must=True)
+            self._feed.post(partial(self._shared.told, move, self.key), must=True)
         self.core.moves.clear()
 
     def _rejection(self, now: int) -> CircuitOpenError:
@@ -256,7 +219,9 @@ class Circuit:
         error = CircuitOpenError(
             name=self._name,
             retry_after=None if wait is None else wait / 1e9,
-            reason=core.reason if core.round is None else _probes_out(core.round.size),
+            reason=core.reason
+            if core.round is None
+            else f"{several(core.round.size, 'probe')} out, and no more may be",
             state=core.state,
             key=self.key,
         )
@@ -269,43 +234,6 @@ class Circuit:
         wait, reason = error.retry_after, error.reason
 
         def build() -> tuple[Event, None]:
-            return kind(**self._stamp(now), reason=reason, retry_after=wait), None
+            return kind(**self._shared.stamp(now, self.key), reason=reason, retry_after=wait), None
 
         self._feed.post(build)
-
-    def _stamp(self, now: int) -> dict[str, Any]:
-        key = None if self.key is None else key_text(self.key)
-        return {"name": self._name, "policy": "circuit_breaker", "at": now / 1e9, "key": key}
-
-    def _told(self, move: Move) -> tuple[Event, int]:
-        return self.event(move), _level(move)
-
-    def event(self, move: Move) -> StateChanged:
-        """A transition as listeners see it."""
-        wait = None if move.wait is None else move.wait / 1e9
-        return StateChanged(
-            **self._stamp(move.at),
-            old=move.old,
-            new=move.new,
-            reason=move.reason,
-            generation=move.generation,
-            retry_after=wait,
-        )
-
-
-def _probes_out(number: int) -> str:
-    return "its probe is out" if number == 1 else f"its {number} probes are out"
-
-
-def recovery_length(answer: Any) -> float:
-    """Check what a recovery-time function answered."""
-    from resilience._validate import duration  # noqa: PLC0415 -- needed once a trip
-
-    return duration("the recovery time", answer)
-
-
-def _level(move: Move) -> int:
-    """Bad news is a warning; a half-open that fails again is one only the first time in a row."""
-    if move.new is State.OPEN:
-        return logging.WARNING if move.openings <= 2 else logging.INFO  # noqa: PLR2004 -- the trip and the first reopening
-    return logging.WARNING if move.new in (State.FORCED_OPEN, State.DISABLED) else logging.INFO

@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable
 from itertools import islice
 
 from resilience._core.breaker import BreakerCore
-from resilience._gate.circuit import GHOST, Circuit, Shared, key_text
+from resilience._gate.circuit import GHOST, Circuit
+from resilience._gate.shared import Shared, key_text
 from resilience._state import State
 from resilience.events import KeyDropped
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from fractions import Fraction
 from typing import Any
 
-from resilience._core.bucket import Bucket
 from resilience._core.line import Part, Standing, Waiter, join, replan, serve, when
 from resilience._gate.limiter import Limiter, ring
 from resilience.clock import Alarm, async_alarm, park, park_async
@@ -68,81 +67,47 @@ class Entrance:
 
     # -- the short way ----------------------------------------------------------------------------------------------
 
-    def door(self, limit: int | None) -> Callable[..., None]:
-        """A way in for one token of the only bucket.
-
-        It is called with a key, the time just read, and nanoseconds that are certainly missing, if the caller knows.
-        """
-        limiter, bucket, longest = self._door_parts(limit)
-
-        def enter(key: Hashable, now: int, wait: int = 0) -> None:
-            if key is None:
-                wait = bucket.refused_until - now
-            if wait > longest:
-                raise limiter.shut_out(wait, now) if key is None else limiter.rejection(key, 1, wait, now)
-            self.admit(((key, 1),), limit)
-
-        return enter
-
-    def door_async(self, limit: int | None) -> Callable[..., Awaitable[None]]:
-        """The same for a task."""
-        limiter, bucket, longest = self._door_parts(limit)
-
-        async def enter(key: Hashable, now: int, wait: int = 0) -> None:
-            if key is None:
-                wait = bucket.refused_until - now
-            if wait > longest:
-                raise limiter.shut_out(wait, now) if key is None else limiter.rejection(key, 1, wait, now)
-            await self.admit_async(((key, 1),), limit)
-
-        return enter
-
-    def _door_parts(self, limit: int | None) -> tuple[Limiter, Bucket, float]:
-        """What a door needs to refuse as the last refusal did, while nothing can have changed (`bench: rejection`)."""
-        limiter = self.limiters[0]
-        return limiter, limiter.bucket, float("inf") if limit is None else limit
-
     def _at_once(self, wants: tuple[Want, ...], limit: int | None) -> bool:
         """Decide for one bucket without a line; False leaves it to the long way."""
         only = self._only
-        if only is None or only.shadow:
-            return False
         key, cost = wants[0]
-        if type(cost) is not int:
+        if only is None or only.shadow or type(cost) is not int:
             return False
-        error: RateLimitExceeded | None = None
-        while True:
+        answer: bool | RateLimitExceeded | None = None
+        while answer is None:
             domain = only.domain
             with domain.lock:
-                if domain is not only.domain:
-                    continue
-                bucket = only.bucket
-                if bucket.aside:
-                    return True
-                ticks = cost * bucket.quota.unit
-                if key in bucket.lines or ticks > bucket.quota.cap:
-                    return False
-                now = self._read()
-                wait = bucket.attempt(key, ticks, now)
-                if not wait:
-                    bucket.open_lane(now)
-                    if bucket.dropped:
-                        only.post_dropped(now)
-                elif limit is not None and wait > limit:
-                    error = only.rejection(key, cost, wait, now)
-                    if key is None and cost == 1:
-                        bucket.refuse(now + wait)
-                else:
-                    return False
-            break
+                if domain is only.domain:
+                    answer = self._attempt(only, key, cost, limit)
         if only.feed.pending:
             only.feed.deliver()
-        if error is not None:
-            try:
-                raise error
-            finally:
-                del error  # or this frame would hold the error that holds it, until a collection
-        return True
+        if isinstance(answer, bool):
+            return answer
+        try:
+            raise answer
+        finally:
+            del answer  # or this frame would hold the error that holds it, until a collection
+
+    def _attempt(self, limiter: Limiter, key: Hashable, cost: int, limit: int | None) -> bool | RateLimitExceeded:
+        bucket = limiter.bucket
+        if bucket.aside:
+            return True
+        ticks = cost * bucket.quota.unit
+        if key in bucket.lines or ticks > bucket.quota.cap:
+            return False
+        now = self._read()
+        wait = bucket.attempt(key, ticks, now)
+        if not wait:
+            bucket.open_lane(now)
+            if bucket.dropped:
+                limiter.post_dropped(now)
+            return True
+        if limit is None or wait <= limit:
+            return False
+        error = limiter.rejection(key, cost, wait, now)
+        if key is None and cost == 1:
+            bucket.refuse(now + wait)
+        return error
 
     # -- the long way -----------------------------------------------------------------------------------------------
 

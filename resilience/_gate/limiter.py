@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
 from collections.abc import Hashable, Iterable
 from fractions import Fraction
 from functools import partial
@@ -12,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from resilience import _gil
 from resilience._core.bucket import Bucket
 from resilience._core.line import Line, Part, Standing, Waiter, replan, serve
-from resilience._core.quota import Quota, exact
+from resilience._core.quota import Quota
 from resilience._feed import Feed, everyone
-from resilience._gate.circuit import key_text
-from resilience._validate import refuse
+from resilience._gate.cost import check_capacity
+from resilience._gate.domain import Domain
+from resilience._gate.shared import key_text
 from resilience.clock import nanoseconds
 from resilience.errors import RateLimitExceeded
 from resilience.events import CallRejected, Event, KeyDropped, LimitChanged, WouldReject
@@ -26,45 +25,9 @@ if TYPE_CHECKING:
     from resilience._gate.bucket_options import BucketOptions
     from resilience.clock import Clock
 
-__all__ = ["Domain", "Limiter", "check_capacity", "check_cost", "ring", "unite"]
+__all__ = ["Limiter", "ring"]
 
 _new_error = RateLimitExceeded.__new__
-
-
-class Domain:
-    """Buckets that are taken together, and the one lock of them all."""
-
-    __slots__ = ("lock", "members")
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.members: weakref.WeakSet[Limiter] = weakref.WeakSet()
-
-
-def check_cost(cost: Any) -> Fraction | int:
-    """Let a cost pass: an int or a finite float, >= 0, as a rational number."""
-    if type(cost) is int and cost >= 0:
-        return cost
-    allowed = "a finite number of tokens >= 0"
-    if isinstance(cost, bool) or not isinstance(cost, int | float):
-        refuse("cost", cost, allowed, kind=TypeError)
-    if not 0 <= cost < float("inf"):
-        refuse("cost", cost, allowed)
-    rational = exact(cost)
-    return int(rational) if rational.denominator == 1 else rational
-
-
-def check_capacity(cost: Fraction | int, quota: Quota, whose: str) -> None:
-    """Refuse a cost that can never be taken.
-
-    Raises:
-        ValueError: It is more than the capacity.
-    """
-    if cost * quota.unit > quota.cap:
-        given = cost if isinstance(cost, int) else float(cost)
-        refuse(
-            "cost", given, f"at most the capacity of {whose} ({float(quota.capacity):g} tokens), or it can never pass"
-        )
 
 
 def ring(waiters: Iterable[Waiter]) -> None:
@@ -187,7 +150,7 @@ class Limiter:
         error.retry_after = wait / 1e9
         error.key = key
         error.cost = cost if type(cost) is int else float(cost)
-        error._reason = _why, cost, self.bucket.quota, key in self.bucket.lines
+        error._reason = _why, cost, self.bucket.quota, key in self.bucket.lines  # noqa: SLF001 -- in place of its constructor
         if self.feed.listened:
             self._post(CallRejected, key, error.reason, wait, now)
         return error
@@ -203,7 +166,7 @@ class Limiter:
         error.retry_after = wait / 1e9
         error.key = None
         error.cost = 1
-        error._reason = self._why_one
+        error._reason = self._why_one  # noqa: SLF001 -- in place of its constructor
         feed = self.feed
         if feed.audience.members or everyone.members:
             self._post(CallRejected, None, error.reason, wait, now)
@@ -278,18 +241,3 @@ def _why(cost: Fraction | int, quota: Quota, lined: bool) -> str:  # noqa: FBT00
     wanted = "1 token" if cost == 1 else f"{float(cost):g} tokens"
     there = "others are waiting in line for theirs" if lined else "not there yet"
     return f"{wanted} {there}; {quota.per_second:g} a second, bursts of {float(quota.capacity):g}"
-
-
-def unite(limiters: Iterable[Limiter]) -> None:
-    """Put limiters that are taken together under one lock."""
-    first, *others = limiters
-    for other in others:
-        while first.domain is not other.domain:
-            one, two = sorted((first.domain, other.domain), key=id)
-            with one.lock, two.lock:
-                if {first.domain, other.domain} != {one, two}:
-                    continue
-                for member in tuple(two.members):
-                    member.domain = one
-                    one.members.add(member)
-                two.members.clear()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from resilience._gate.bucket_options import BucketKeywords, BucketOptions
+from resilience._gate.cost import check_capacity, check_cost, check_cost_rule, check_wait
+from resilience._gate.domain import unite
 from resilience._gate.entrance import Entrance, Want
-from resilience._gate.limiter import check_capacity, check_cost, unite
-from resilience._shell import limiter as shells
-from resilience._shell.specialise import specialise
+from resilience._shell.pick import general_shell, lane_shell
 from resilience._skin import Colour, check_shape, dress, title_of
 from resilience._validate import callable_or_none, known_options
-from resilience.rate_limit import BucketView, TokenBucket, check_cost_rule, check_wait
+from resilience.rate_limit import BucketView, TokenBucket
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -62,7 +62,7 @@ def rate_limited(
     pace = _only_rate(limits, rate)
     checked = BucketOptions(rate=pace, capacity=capacity, **known_options("rate_limited", BucketOptions, options))
     if not callable(cost):
-        check_capacity(cost, checked.quota, "the bucket")
+        check_capacity(check_cost(cost), checked.quota, "the bucket")
 
     def decorate(function: Any) -> Any:
         check_shape(function)
@@ -127,37 +127,14 @@ def _entrance(views: list[BucketView]) -> Entrance:
 def _guard(function: Any, entrance: Entrance, views: list[BucketView], wait: int | None) -> Any:
     check_shape(function)
     policies = tuple(view.bucket for view in views)
-    return dress(function, lambda call, colour: _shell(call, colour, entrance, views, wait), policies)
+    only = views[0] if len(views) == 1 and views[0].cost == 1 and not entrance.limiters[0].shadow else None
 
+    def shell(call: Callable[..., Any], colour: Colour) -> Any:
+        if only is None or colour in (Colour.GENERATOR, Colour.ASYNC_GENERATOR):
+            return general_shell(call, colour, entrance, _wants(views), wait)
+        return lane_shell(call, colour, entrance, only.key, wait)
 
-def _shell(
-    call: Callable[..., Any], colour: Colour, entrance: Entrance, views: list[BucketView], wait: int | None
-) -> Any:
-    """The cheapest shell that serves these limits."""
-    waits = colour in (Colour.ASYNC, Colour.ASYNC_GENERATOR)
-    admit: Callable[..., Any] = entrance.admit_async if waits else entrance.admit
-    view = views[0]
-    simple = colour in (Colour.SYNC, Colour.ASYNC) and len(views) == 1 and view.cost == 1
-    limiter = entrance.limiters[0]
-    if simple and not limiter.shadow:
-        enter = entrance.door_async(wait) if waits else entrance.door(wait)
-        if view.key is None:
-            factory: Any = shells.lane_async if waits else shells.lane
-            return specialise(factory, call, limiter.bucket, limiter.read, enter)
-        factory = shells.keyed_async if waits else shells.keyed
-        return specialise(factory, call, view.key, limiter.bucket, limiter.read, enter)
-    factories = {
-        Colour.SYNC: shells.general,
-        Colour.ASYNC: shells.general_async,
-        Colour.GENERATOR: shells.general_generator,
-        Colour.ASYNC_GENERATOR: shells.general_async_generator,
-    }
-    wants = _wants(views)
-
-    def enter_all(*args: Any, **kwargs: Any) -> Awaitable[object] | object:
-        return admit(wants(*args, **kwargs), wait)
-
-    return specialise(factories[colour], call, enter_all)
+    return dress(function, shell, policies)
 
 
 def _wants(views: list[BucketView]) -> Callable[..., tuple[Want, ...]]:

@@ -1,0 +1,38 @@
+"""Buckets that are taken together have one lock."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from resilience._gate.limiter import Limiter
+
+__all__ = ["Domain", "unite"]
+
+
+class Domain:
+    """Buckets that are taken together, and the one lock of them all."""
+
+    __slots__ = ("lock", "members")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.members: weakref.WeakSet[Limiter] = weakref.WeakSet()
+
+
+def unite(limiters: Iterable[Limiter]) -> None:
+    """Put limiters that are taken together under one lock."""
+    first, *others = limiters
+    for other in others:
+        while first.domain is not other.domain:
+            one, two = sorted((first.domain, other.domain), key=id)
+            with one.lock, two.lock:
+                if {first.domain, other.domain} != {one, two}:
+                    continue
+                for member in tuple(two.members):
+                    member.domain = one
+                    one.members.add(member)
+                two.members.clear()

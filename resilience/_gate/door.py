@@ -1,0 +1,46 @@
+"""Ways into one bucket for calls of one token: what a shell enters by when its own look does not admit.
+
+A door is called with a key, the time just read, and the nanoseconds that are certainly missing, if the shell knows. It
+refuses as the last refusal did while nothing can have changed since, without a lock (`bench: rejection`), and leaves
+everything else to the entrance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+
+from resilience._gate.entrance import Entrance
+
+__all__ = ["door", "door_async"]
+
+
+def door(entrance: Entrance, limit: int | None) -> Callable[..., None]:
+    """A door for threads, behind which a call waits at most *limit* nanoseconds."""
+    limiter = entrance.limiters[0]
+    bucket, admit = limiter.bucket, entrance.admit
+    longest = float("inf") if limit is None else limit
+
+    def enter(key: Hashable, now: int, wait: int = 0) -> None:
+        if key is None:
+            wait = bucket.refused_until - now
+        if wait > longest:
+            raise limiter.shut_out(wait, now) if key is None else limiter.rejection(key, 1, wait, now)
+        admit(((key, 1),), limit)
+
+    return enter
+
+
+def door_async(entrance: Entrance, limit: int | None) -> Callable[..., Awaitable[None]]:
+    """A door for tasks, behind which a call waits at most *limit* nanoseconds."""
+    limiter = entrance.limiters[0]
+    bucket, admit = limiter.bucket, entrance.admit_async
+    longest = float("inf") if limit is None else limit
+
+    async def enter(key: Hashable, now: int, wait: int = 0) -> None:
+        if key is None:
+            wait = bucket.refused_until - now
+        if wait > longest:
+            raise limiter.shut_out(wait, now) if key is None else limiter.rejection(key, 1, wait, now)
+        await admit(((key, 1),), limit)
+
+    return enter

@@ -1,0 +1,82 @@
+"""What all circuits of one breaker share."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from resilience._core.config import BreakerConfig
+from resilience._core.move import Move
+from resilience._feed import Feed
+from resilience._gate.outcome import Outcomes
+from resilience._state import State
+from resilience.events import StateChanged
+
+__all__ = ["Shared", "key_text", "level_of"]
+
+_KEY_TEXT = 100
+_LOUD = 2
+"""The trip and the first reopening."""
+
+
+class Shared:
+    """The rules, clock, lock, feed and name of a breaker."""
+
+    __slots__ = ("config", "feed", "lock", "name", "outcomes", "read", "recovery", "shadow")
+
+    def __init__(  # noqa: PLR0913 -- one keyword a part
+        self,
+        *,
+        name: str,
+        config: BreakerConfig,
+        outcomes: Outcomes,
+        recovery: Callable[[int], float] | None,
+        read: Callable[[], int],
+        feed: Feed,
+        shadow: bool,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.outcomes = outcomes
+        self.recovery = recovery
+        self.read = read
+        self.feed = feed
+        self.shadow = shadow
+        self.lock = threading.Lock()
+
+    def stamp(self, now: int, key: Hashable) -> dict[str, Any]:
+        """What every event of a breaker says."""
+        text = None if key is None else key_text(key)
+        return {"name": self.name, "policy": "circuit_breaker", "at": now / 1e9, "key": text}
+
+    def event(self, move: Move, key: Hashable) -> StateChanged:
+        """A transition as listeners see it."""
+        return StateChanged(
+            **self.stamp(move.at, key),
+            old=move.old,
+            new=move.new,
+            reason=move.reason,
+            generation=move.generation,
+            retry_after=None if move.wait is None else move.wait / 1e9,
+        )
+
+    def told(self, move: Move, key: Hashable) -> tuple[StateChanged, int]:
+        """A transition, and how loud it is in the log."""
+        return self.event(move, key), level_of(move)
+
+
+def key_text(key: Hashable) -> str:
+    """A key as events carry it: text of at most 100 characters, whatever its `str` does."""
+    try:
+        return str(key)[:_KEY_TEXT]
+    except Exception:  # noqa: BLE001 -- a user's __str__ must not break the call that it only describes
+        return f"<{type(key).__name__}>"
+
+
+def level_of(move: Move) -> int:
+    """How loud a transition is: bad news is a warning, a half-open that fails again only the first time in a row."""
+    if move.new is State.OPEN:
+        return logging.WARNING if move.openings <= _LOUD else logging.INFO
+    return logging.WARNING if move.new in (State.FORCED_OPEN, State.DISABLED) else logging.INFO

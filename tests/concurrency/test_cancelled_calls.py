@@ -1,0 +1,242 @@
+"""A guarded call that is cancelled, wherever it stands, gives back what it held and counts as nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Any
+
+import pytest
+
+from resilience import CircuitBreaker, CircuitOpenError, State, circuit_breaker
+from resilience.testing import FakeClock
+from tests.concurrency.crowd import suspend
+
+BODY = 4  # suspensions of the guarded function
+
+
+class Broken(Exception):
+    """What opens the circuit."""
+
+
+async def body() -> str:
+    for _ in range(BODY):
+        await suspend()
+    return "done"
+
+
+def decorated(breaker: CircuitBreaker) -> Any:
+    return circuit_breaker(breaker)(body)()
+
+
+def by_key(breaker: CircuitBreaker) -> Any:
+    return circuit_breaker(breaker, key=lambda: None)(body)()
+
+
+def called(breaker: CircuitBreaker) -> Any:
+    return breaker.call_async(body)
+
+
+async def block(breaker: CircuitBreaker) -> str:
+    async with breaker:
+        return await body()
+
+
+async def plain_block(breaker: CircuitBreaker) -> str:
+    with breaker:
+        return await body()
+
+
+def handed_on(breaker: CircuitBreaker) -> Any:
+    """A plain function that returns an awaitable."""
+
+    def make() -> Any:
+        return body()
+
+    return circuit_breaker(breaker)(make)()
+
+
+async def generator(breaker: CircuitBreaker) -> str:
+    @circuit_breaker(breaker)
+    async def items() -> AsyncGenerator[int, None]:
+        for number in range(BODY // 2):
+            await suspend()
+            yield number
+            await suspend()
+
+    steps = items()
+    try:
+        async for _ in steps:
+            pass
+    finally:
+        await steps.aclose()
+    return "done"
+
+
+WAYS = (decorated, by_key, called, block, plain_block, handed_on, generator)
+CONFIGS: dict[str, dict[str, Any]] = {
+    "consecutive": {"failure_threshold": 1},
+    "calls": {"failure_rate": 0.01, "window_calls": 10, "minimum_calls": 1},
+    "seconds": {"failure_rate": 0.01, "window_seconds": 10, "minimum_calls": 1},
+    "slow": {"failure_threshold": 1, "slow_call_duration": 1, "slow_call_rate": 0.01, "minimum_calls": 1},
+    "results": {"failure_threshold": 1, "failure_when": bool},
+}
+ENDS: dict[str, Callable[[Any], object]] = {
+    "CancelledError": lambda call: call.throw(asyncio.CancelledError()),
+    "close": lambda call: call.close(),
+    "KeyboardInterrupt": lambda call: call.throw(KeyboardInterrupt()),
+    "SystemExit": lambda call: call.throw(SystemExit()),
+}
+
+
+def end(call: Any, how: str) -> None:
+    try:
+        ENDS[how](call)
+    except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+        assert how != "close"
+        return
+    assert how == "close"
+
+
+def steps(call: Any, times: int) -> bool:
+    try:
+        for _ in range(times):
+            call.send(None)
+    except StopIteration:
+        return False
+    return True
+
+
+def trip(breaker: CircuitBreaker, clock: FakeClock) -> None:
+    with pytest.raises(Broken), breaker:
+        raise Broken
+    assert breaker.state is State.OPEN
+    clock.advance(30)
+
+
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_probe_ended_at_any_suspension_gives_its_slot_back(clock: FakeClock, way: Any, config: str, how: str) -> None:
+    """Ended at suspension 1, 2, 3 …, a probe is no verdict, and the next caller finds the slot free."""
+    at = 0
+    while True:
+        at += 1
+        breaker = CircuitBreaker(clock=clock, recovery_timeout=30, **CONFIGS[config])
+        trip(breaker, clock)
+        call = way(breaker)
+        if not steps(call, at):
+            break
+        assert (1, State.HALF_OPEN) == (breaker.snapshot().probes_running, breaker.state)
+        with pytest.raises(CircuitOpenError), breaker:
+            pass
+
+        end(call, how)
+
+        assert (0, State.HALF_OPEN) == (breaker.snapshot().probes_running, breaker.state)
+        with breaker:
+            pass
+        assert breaker.state is State.CLOSED
+
+    assert at == BODY + 1
+
+
+@pytest.mark.parametrize("how", ENDS)
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_ended_at_any_suspension_counts_as_nothing(clock: FakeClock, way: Any, config: str, how: str) -> None:
+    """Ended at suspension 1, 2, 3 … through a closed circuit, a call changes no count, fast or slow."""
+    for at in range(1, BODY + 1):
+        breaker = CircuitBreaker(clock=clock, **CONFIGS[config])
+        before = breaker.snapshot()
+        call = way(breaker)
+        assert steps(call, at)
+        clock.advance(5)
+
+        end(call, how)
+
+        assert before == breaker.snapshot()
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_call_that_was_never_begun_holds_nothing(clock: FakeClock, how: str) -> None:
+    """A guarded coroutine, or the awaitable of a plain function, that is ended before its first step holds no slot."""
+    for way in (decorated, by_key, called, handed_on):
+        breaker = CircuitBreaker(clock=clock, failure_threshold=1, recovery_timeout=30)
+        trip(breaker, clock)
+        call = way(breaker)
+
+        end(call, how)
+
+        assert breaker.snapshot().probes_running == 0
+        with breaker:
+            pass
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError])
+@pytest.mark.parametrize("config", CONFIGS)
+def test_what_is_no_exception_raised_inside_a_call_is_neutral(
+    flavour: Any, clock: FakeClock, config: str, error: type[BaseException]
+) -> None:
+    """Ctrl-C, an exit or a cancellation from inside comes out as it is, frees the probe's slot and counts as nothing."""
+    breaker = CircuitBreaker(clock=clock, recovery_timeout=30, **CONFIGS[config])
+    trip(breaker, clock)
+    mine = error("mine")
+
+    def interrupted() -> None:
+        raise mine
+
+    call = flavour.guarded(circuit_breaker(breaker), interrupted)
+    with pytest.raises(error) as caught:
+        call()
+
+    assert flavour.is_async or caught.value is mine
+    assert (0, State.HALF_OPEN) == (breaker.snapshot().probes_running, breaker.state)
+    with breaker:
+        pass
+
+
+@pytest.mark.parametrize("how", ["close", "throw", "drop"])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_generator_ended_at_any_step_gives_its_slot_back(clock: FakeClock, at: int, how: str) -> None:
+    """A guarded generator closed, interrupted or dropped before its end is no verdict."""
+    breaker = CircuitBreaker(clock=clock, failure_threshold=1, recovery_timeout=30)
+    trip(breaker, clock)
+
+    @circuit_breaker(breaker)
+    def items() -> Generator[int, None, None]:
+        yield from range(3)
+
+    made = items()
+    for number in range(at):
+        assert number == next(made)
+    assert (at > 0) == breaker.snapshot().probes_running
+    if how == "throw":
+        with pytest.raises(KeyboardInterrupt):
+            made.throw(KeyboardInterrupt)
+    elif how == "close":
+        made.close()
+    del made
+
+    assert breaker.snapshot().probes_running == 0
+    with breaker:
+        pass
+
+
+def test_calls_that_time_out_free_their_slots(clock: FakeClock) -> None:
+    """A hundred probes in a row under `asyncio.wait_for` that never end leave the circuit open to the next."""
+    breaker = CircuitBreaker(clock=clock, failure_threshold=1, recovery_timeout=30)
+    trip(breaker, clock)
+
+    @circuit_breaker(breaker)
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        for _ in range(100):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(never(), 0.0001)
+
+    asyncio.run(main())
+
+    assert (0, State.HALF_OPEN) == (breaker.snapshot().probes_running, breaker.state)
