@@ -14,6 +14,9 @@ __all__ = ["circuit_breaker"]
 
 F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]")
 
+_NOTHING: Any = object()
+"""Stands for no target: None is one, and refused."""
+
 
 @overload
 def circuit_breaker(function: F, /) -> F: ...
@@ -21,7 +24,7 @@ def circuit_breaker(function: F, /) -> F: ...
 def circuit_breaker(shared: CircuitBreaker, /, *, key: Callable[..., Hashable] | None = None) -> Callable[[F], F]: ...
 @overload
 def circuit_breaker(**options: Unpack[BreakerKeywords]) -> Callable[[F], F]: ...
-def circuit_breaker(target: Any = None, /, **options: Any) -> Any:
+def circuit_breaker(target: Any = _NOTHING, /, **options: Any) -> Any:
     """Guard a callable with a circuit breaker.
 
     Three forms: bare `@circuit_breaker`; `@circuit_breaker(failure_threshold=3, ...)` with the options of
@@ -47,7 +50,7 @@ def circuit_breaker(target: Any = None, /, **options: Any) -> Any:
             return _guard(function, target, key)
 
         return decorate
-    if target is not None:
+    if target is not _NOTHING:
         check_shape(target)
         if options:
             message = "give the options first, then the function: circuit_breaker(...)(function)"

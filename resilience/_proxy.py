@@ -23,10 +23,15 @@ else:
 class Guarded(_Proxy):
     """Stands for a callable that is not a Python function; calls go through its shell."""
 
-    def __init__(self, target: Any, shell: Callable[..., Any], policies: tuple[Any, ...]) -> None:
+    def __init__(self, target: Any, shell: Callable[..., Any], policies: tuple[Any, ...], colour: Any) -> None:
         super().__init__(target)
+        self._self_colour = colour
         self._self_shell = shell
         self._self_policies = (*policies, *guards_of(target))
+
+    @property
+    def __resilience_colour__(self) -> Any:
+        return self._self_colour
 
     @property
     def __resilience_policies__(self) -> tuple[Any, ...]:
@@ -39,6 +44,12 @@ class Guarded(_Proxy):
         # Binds where the original would: a cached function does, a builtin and a partial do not.
         binds = instance is not None and hasattr(type(self.__wrapped__), "__get__")
         return MethodType(self, instance) if binds else self
+
+    def __copy__(self) -> Guarded:
+        return self  # as a function does
+
+    def __deepcopy__(self, memo: Any) -> Guarded:
+        return self
 
     def __reduce_ex__(self, protocol: Any) -> str:
         name = getattr(self.__wrapped__, "__qualname__", None)

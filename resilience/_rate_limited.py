@@ -10,6 +10,7 @@ from resilience._gate.cost import check_capacity, check_cost, check_cost_rule, c
 from resilience._gate.domain import unite
 from resilience._gate.entrance import Entrance, Want
 from resilience._shell.pick import general_shell, lane_shell
+from resilience._shell.rule import fitted
 from resilience._skin import Colour, check_shape, dress, title_of
 from resilience._validate import callable_or_none, known_options
 from resilience.rate_limit import BucketView, TokenBucket
@@ -50,6 +51,7 @@ def rate_limited(
             have different clocks.
         TypeError: A value is of the wrong type; no rate is given; options stand beside a shared bucket.
     """
+    known_options("rate_limited", BucketOptions, options)
     wait = check_wait(max_wait)
     key = callable_or_none("key", key)
     cost = check_cost_rule(cost)
@@ -60,7 +62,7 @@ def rate_limited(
         entrance = _entrance(views)
         return lambda function: _guard(function, entrance, views, wait)
     pace = _only_rate(limits, rate)
-    checked = BucketOptions(rate=pace, capacity=capacity, **known_options("rate_limited", BucketOptions, options))
+    checked = BucketOptions(rate=pace, capacity=capacity, **options)
     if not callable(cost):
         check_capacity(check_cost(cost), checked.quota, "the bucket")
 
@@ -131,22 +133,26 @@ def _guard(function: Any, entrance: Entrance, views: list[BucketView], wait: int
 
     def shell(call: Callable[..., Any], colour: Colour) -> Any:
         if only is None or colour in (Colour.GENERATOR, Colour.ASYNC_GENERATOR):
-            return general_shell(call, colour, entrance, _wants(views), wait)
-        return lane_shell(call, colour, entrance, only.key, wait)
+            return general_shell(call, colour, entrance, _wants(views, call), wait)
+        return lane_shell(call, colour, entrance, only.key and fitted(only.key, call), wait)
 
     return dress(function, shell, policies)
 
 
-def _wants(views: list[BucketView]) -> Callable[..., tuple[Want, ...]]:
+def _wants(views: list[BucketView], call: Callable[..., Any]) -> Callable[..., tuple[Want, ...]]:
     """Ask keys and costs of a call's arguments; no lock is held."""
+    rules = [
+        (view.key and fitted(view.key, call), fitted(view.cost, call) if callable(view.cost) else view.cost)
+        for view in views
+    ]
 
     def ask(*args: Any, **kwargs: Any) -> tuple[Want, ...]:
         return tuple(
             (
-                None if view.key is None else view.key(*args, **kwargs),
-                check_cost(view.cost(*args, **kwargs)) if callable(view.cost) else view.cost,
+                None if key is None else key(*args, **kwargs),
+                check_cost(cost(*args, **kwargs)) if callable(cost) else cost,
             )
-            for view in views
+            for key, cost in rules
         )
 
     return ask

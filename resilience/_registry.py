@@ -37,9 +37,8 @@ def fresh_name(kind: str) -> str:
     return f"{kind}-{next(_serials)}"
 
 
-def enrol(policy: Any, wanted: str) -> str:
+def enrol(policy: Any, kind: str, wanted: str) -> str:
     """Enter a policy and give the name it shows under: *wanted*, or `wanted#2` and so on where its kind has that."""
-    kind = type(policy).__name__
     with _lock:
         name = wanted
         for number in itertools.count(2):
@@ -50,9 +49,14 @@ def enrol(policy: Any, wanted: str) -> str:
         entry = kind, name
 
         def forget(ended: weakref.ref[Any]) -> None:
-            with _lock:
-                if _living.get(entry) is ended:
-                    del _living[entry]
+            # A collection may bring us here anywhere, also inside a lock for which the holder of this one waits. What
+            # is not forgotten now is passed over later.
+            if _lock.acquire(blocking=False):
+                try:
+                    if _living.get(entry) is ended:
+                        del _living[entry]
+                finally:
+                    _lock.release()
 
         _living[entry] = weakref.ref(policy, forget)
         return name

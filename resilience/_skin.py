@@ -13,6 +13,9 @@ from resilience._registry import attach
 
 __all__ = ["Colour", "dress", "title_of"]
 
+COLOUR = "__resilience_colour__"
+"""The attribute by which a guarded callable instance tells its colour: its own `__call__` tells nothing."""
+
 Guard = Callable[[Callable[..., Any], "Colour"], Callable[..., Any]]
 """Makes the shell for a callable of a colour."""
 
@@ -28,6 +31,11 @@ class Colour(Enum):
 
 def colour_of(target: Any) -> Colour:
     """Find out how *target* gives its answer, looking into partials and callable instances."""
+    known = getattr(type(target), COLOUR, None)
+    if known is not None:
+        return target.__resilience_colour__  # type: ignore[no-any-return] # what a guarded instance says of itself
+    if inspect.iscoroutinefunction(target):
+        return Colour.ASYNC
     while isinstance(target, functools.partial):
         target = target.func
     if not isinstance(target, FunctionType | MethodType):
@@ -76,7 +84,8 @@ def dress(target: Any, guard: Guard, policies: tuple[Any, ...]) -> Any:
     check_shape(target)
     from resilience._proxy import Guarded  # noqa: PLC0415 -- imports wrapt, which most programs never need
 
-    return Guarded(target, guard(target, colour_of(target)), policies)
+    colour = colour_of(target)
+    return Guarded(target, guard(target, colour), policies, colour)
 
 
 def check_shape(target: Any) -> None:

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack
 
 from resilience import _registry, _validate
 from resilience._entered import enter, leave
-from resilience._feed import Feed
 from resilience._gate.breaker_options import BreakerKeywords, BreakerOptions
 from resilience._gate.breaker_snapshot import BreakerSnapshot, sum_up, view, worst
 from resilience._gate.circuit import Circuit
 from resilience._gate.circuits import Circuits, Command
-from resilience._gate.outcome import Outcomes
 from resilience._gate.shared import Shared
 from resilience._shell import breaker_any as any_shells
 from resilience._shell.pick import circuit_shell, finding_shell
+from resilience._shell.rule import fitted
 from resilience._skin import Colour
 from resilience._state import State
 from resilience._validate import known_options
-from resilience.clock import nanoseconds, to_nanoseconds
+from resilience.clock import to_nanoseconds
 
 if TYPE_CHECKING:
     from resilience._core.breaker import BreakerCore
@@ -84,16 +83,10 @@ class CircuitBreaker:
         self._key: Callable[..., Hashable] | None = options.key
         self._own_key: Hashable = None
         self._clock = options.clock
-        self._name = _registry.enrol(self, options.name or title or _registry.fresh_name("circuit-breaker"))
-        self._shared = Shared(
-            name=self._name,
-            config=options.config,
-            outcomes=Outcomes(options.on, options.ignore, options.failure_when, self._name),
-            recovery=options.recovery,
-            read=nanoseconds(self._clock),
-            feed=Feed(options.listeners),
-            shadow=options.shadow,
+        self._name = _registry.enrol(
+            self, "circuit_breaker", options.name or title or _registry.fresh_name("circuit-breaker")
         )
+        self._shared = Shared(self._name, options)
         self._circuits = Circuits(self._shared, options.max_keys)
         if self._key is None:
             self._circuits.get(None)
@@ -218,7 +211,8 @@ class CircuitBreaker:
         """The cheapest shell that serves this breaker's rules."""
         if key is None and colour in (Colour.SYNC, Colour.ASYNC):
             return circuit_shell(call, colour, self._only_circuit(), self._shared.config, self._clock.monotonic)
-        return finding_shell(call, colour, self._find(key), self._clock.monotonic)
+        find = self._find(None if key is None else fitted(key, call))
+        return finding_shell(call, colour, find, self._clock.monotonic)
 
     def _renew(self) -> None:
         self._circuits.renew()

@@ -25,10 +25,13 @@ __all__ = [
     "park",
     "park_async",
     "to_nanoseconds",
+    "to_seconds",
 ]
 
 _SLICE = 0.02
 """Seconds between two looks at the line, with a clock that cannot wait for an event."""
+_LONGEST = 10**24
+"""Nanoseconds; 31 million years."""
 _LONGEST_WAIT = 86_400.0
 """Seconds; a longer wait is cut into days, below what any lock or event loop takes as a timeout."""
 
@@ -208,6 +211,11 @@ async def park_async(clock: Clock, alarm: AsyncAlarm, seconds: float | None) -> 
 def to_nanoseconds(seconds: float) -> int:
     """Turn seconds into whole nanoseconds, the unit in which every decision is made."""
     return round(seconds * 1e9)
+
+
+def to_seconds(nanoseconds: int) -> float:
+    """Turn whole nanoseconds into seconds; what no float could hold becomes the longest length there is."""
+    return nanoseconds / 1e9 if nanoseconds < _LONGEST else _LONGEST / 1e9
 
 
 def nanoseconds(clock: Clock) -> Callable[[], int]:

@@ -32,7 +32,7 @@ def _revive(kind: type[ResilienceError]) -> ResilienceError:
 
 def in_seconds(seconds: float) -> str:
     """Write a duration for a reader: three significant digits, never an exponent for everyday lengths."""
-    return f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s"  # noqa: PLR2004 -- three digits end there
+    return f"{seconds:.3g} s" if seconds < 100 else f"{seconds:.0f} s"  # noqa: PLR2004 -- three digits end there
 
 
 class ResilienceError(Exception):

@@ -55,7 +55,7 @@ class TokenBucket:
         )
 
     def _set_up(self, options: BucketOptions, title: str = "") -> None:
-        self._name = _registry.enrol(self, options.name or title or _registry.fresh_name("token-bucket"))
+        self._name = _registry.enrol(self, "rate_limit", options.name or title or _registry.fresh_name("token-bucket"))
         self.limiter = Limiter(self._name, options)  # the gate; for the decorator, not for users
         self._entrance = Entrance((self.limiter,))
 
@@ -115,11 +115,11 @@ class TokenBucket:
 
     def refund(self, n: float, key: Hashable = None) -> None:
         """Put *n* tokens back, up to the capacity."""
-        self.limiter.move(key, check_cost(n), forward=False)
+        self.limiter.move(key, check_cost(n, "n"), forward=False)
 
     def charge(self, n: float, key: Hashable = None) -> None:
         """Take *n* tokens for a cost known only afterwards: ahead of the line, and into debt if need be."""
-        self.limiter.move(key, check_cost(n), forward=True)
+        self.limiter.move(key, check_cost(n, "n"), forward=True)
 
     def pause(self, seconds: float | timedelta, key: Hashable = None) -> None:
         """Admit nobody for *seconds* (> 0), as a remote `Retry-After` asks; tokens accrue meanwhile.

@@ -75,13 +75,15 @@ class FakeClock:
         self._advance_to(self._now + to_nanoseconds(length))
 
     def sleep(self, seconds: float, /) -> None:
-        """Sleep by this clock."""
+        """Sleep by this clock; a negative or infinite length is a `ValueError`."""
+        number("seconds", seconds, allowed="a finite number of seconds >= 0", least=0)
         alarm = Alarm()
         if not self._jump(seconds, asked=True):
             self._wait(alarm, seconds, alarm.wait)
 
     async def sleep_async(self, seconds: float, /) -> None:
         """Sleep by this clock, in a task; other tasks get a turn in any case."""
+        number("seconds", seconds, allowed="a finite number of seconds >= 0", least=0)
         alarm = async_alarm()
         if self._jump(seconds, asked=True):
             alarm.ring()

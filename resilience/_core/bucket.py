@@ -203,7 +203,7 @@ class Bucket:
 
     def refuse(self, until: int) -> None:
         """Remember that no call of one token without a key passes before *until*."""
-        if self._laned:
+        if self._laned and until < CLOSED:
             self.refused_until = until
 
     def _measure_lane(self) -> None:

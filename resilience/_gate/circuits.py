@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from itertools import islice
 
 from resilience._core.breaker import BreakerCore
@@ -70,8 +71,10 @@ class Circuits:
             self._by_key[circuit.key] = self._by_key.pop(circuit.key)
         gone = min(others, key=lambda circuit: (circuit.core.state is not State.CLOSED, circuit.core.wait(now) or 0))
         del self._by_key[gone.key]
-        event = KeyDropped(name=self._shared.name, policy="circuit_breaker", at=now / 1e9, key=key_text(gone.key))
-        self._shared.feed.post(lambda: (event, None))
+        self._shared.feed.post(partial(self._dropped, gone.key, now))
+
+    def _dropped(self, key: Hashable, now: int) -> tuple[KeyDropped, None]:
+        return KeyDropped(name=self._shared.name, policy="circuit_breaker", at=now / 1e9, key=key_text(key)), None
 
     def all(self) -> tuple[Circuit, ...]:
         """Every circuit there is."""

@@ -12,15 +12,15 @@ from resilience.clock import to_nanoseconds
 __all__ = ["check_capacity", "check_cost", "check_cost_rule", "check_wait"]
 
 
-def check_cost(cost: Any) -> Fraction | int:
+def check_cost(cost: Any, parameter: str = "cost") -> Fraction | int:
     """Let a cost pass: an int or a finite float, >= 0, as a rational number."""
     if type(cost) is int and cost >= 0:
         return cost
     allowed = "a finite number of tokens >= 0"
     if isinstance(cost, bool) or not isinstance(cost, int | float):
-        refuse("cost", cost, allowed, kind=TypeError)
+        refuse(parameter, cost, allowed, kind=TypeError)
     if not 0 <= cost < float("inf"):
-        refuse("cost", cost, allowed)
+        refuse(parameter, cost, allowed)
     rational = exact(cost)
     return int(rational) if rational.denominator == 1 else rational
 

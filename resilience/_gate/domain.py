@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,11 +17,22 @@ __all__ = ["Domain", "unite"]
 class Domain:
     """Buckets that are taken together, and the one lock of them all."""
 
-    __slots__ = ("lock", "members")
+    __slots__ = ("departed", "lock", "members")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        # What waiters left to do that went while the lock was taken; whoever gives the lock back does it.
+        self.departed: deque[Callable[[], None]] = deque()
         self.members: weakref.WeakSet[Limiter] = weakref.WeakSet()
+
+    def see_off(self) -> None:
+        """Do what departed waiters left."""
+        while self.departed:
+            try:
+                leave = self.departed.popleft()
+            except IndexError:
+                return  # another thread was faster
+            leave()
 
 
 def unite(limiters: Iterable[Limiter]) -> None:

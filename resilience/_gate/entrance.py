@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from resilience._core.line import Part, Standing, Waiter, join, replan, serve, when
 from resilience._gate.limiter import Limiter, ring
-from resilience.clock import Alarm, async_alarm, park, park_async
+from resilience.clock import Alarm, async_alarm, park, park_async, to_seconds
 from resilience.errors import RateLimitExceeded
 
 __all__ = ["Entrance", "Want"]
@@ -65,8 +66,6 @@ class Entrance:
             self._leave(waiter)
             raise
 
-    # -- the short way ----------------------------------------------------------------------------------------------
-
     def _at_once(self, wants: tuple[Want, ...], limit: int | None) -> bool:
         """Decide for one bucket without a line; False leaves it to the long way."""
         only = self._only
@@ -79,6 +78,8 @@ class Entrance:
             with domain.lock:
                 if domain is only.domain:
                     answer = self._attempt(only, key, cost, limit)
+            if domain.departed:
+                domain.see_off()
         if only.feed.pending:
             only.feed.deliver()
         if isinstance(answer, bool):
@@ -108,8 +109,6 @@ class Entrance:
         if key is None and cost == 1:
             bucket.refuse(now + wait)
         return error
-
-    # -- the long way -----------------------------------------------------------------------------------------------
 
     def _arrive(self, wants: tuple[Want, ...], limit: int | None, new_alarm: Callable[[], Any]) -> Waiter | None:
         """Take everything at once (None), or join the lines."""
@@ -168,10 +167,10 @@ class Entrance:
     def _refusal(self, parts: tuple[Part, ...], at: int, now: int) -> RateLimitExceeded:
         """Name the bucket that takes longest."""
         slowest = max(parts, key=lambda part: when((part,), now))
-        limiter = next(one for one in self.limiters if one.bucket is slowest.bucket)
-        return limiter.rejection(slowest.key, slowest.cost, at - now, now)
+        return self._limiter_of(slowest).rejection(slowest.key, slowest.cost, at - now, now)
 
-    # -- waiting ----------------------------------------------------------------------------------------------------
+    def _limiter_of(self, part: Part) -> Limiter:
+        return next(limiter for limiter in self.limiters if limiter.bucket is part.bucket)
 
     def _look(self, waiter: Waiter) -> float | None:
         """Serve whoever is due; None when that was the waiter, else the seconds to wait.
@@ -189,7 +188,7 @@ class Entrance:
                 if waiter.plan_at <= now:
                     replan(waiter.lines(), now, enforce=False)
                 waiter.armed_at = waiter.plan_at
-                seconds = max(0, waiter.plan_at - now) / 1e9
+                seconds = to_seconds(max(0, waiter.plan_at - now))
             elif waiter.standing is not Standing.SERVED:
                 error = self._why_refused(waiter, now)
             self._tidy(now)
@@ -205,19 +204,24 @@ class Entrance:
         return seconds  # type: ignore[no-any-return] # what work answers
 
     def _why_refused(self, waiter: Waiter, now: int) -> Exception:
-        if waiter.standing is Standing.TOO_LATE:
-            return self._refusal(waiter.parts, waiter.plan_at, now)
-        for limiter in self.limiters:
+        if waiter.standing is Standing.TOO_MUCH:
             for part in waiter.parts:
-                if part.bucket is limiter.bucket:
-                    try:
-                        limiter.check_capacity(part.cost)
-                    except ValueError as error:
-                        return error
-        return RuntimeError("a waiter was refused for no reason")  # pragma: no cover -- one of its costs is too much
+                try:
+                    self._limiter_of(part).check_capacity(part.cost)
+                except ValueError as error:
+                    return error
+        return self._refusal(waiter.parts, waiter.plan_at, now)
 
     def _leave(self, waiter: Waiter) -> None:
         """Step out of every line, give back what was already taken, and let those behind move up."""
+        domain = self.limiters[0].domain
+        if not domain.lock.acquire(blocking=False):
+            # It may be this very thread that has the lock: a dropped coroutine is closed wherever a collection comes.
+            domain.departed.append(partial(self._leave, waiter))
+            if not domain.lock.locked():
+                domain.see_off()
+            return
+        domain.lock.release()
 
         def work(now: int) -> list[Waiter]:
             standing, waiter.standing = waiter.standing, Standing.GONE

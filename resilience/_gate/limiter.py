@@ -15,7 +15,7 @@ from resilience._feed import Feed, everyone
 from resilience._gate.cost import check_capacity
 from resilience._gate.domain import Domain
 from resilience._gate.shared import key_text
-from resilience.clock import nanoseconds
+from resilience.clock import nanoseconds, to_seconds
 from resilience.errors import RateLimitExceeded
 from resilience.events import CallRejected, Event, KeyDropped, LimitChanged, WouldReject
 
@@ -76,8 +76,12 @@ class Limiter:
         while True:
             domain = self.domain
             with domain.lock:
-                if domain is self.domain:
-                    return work(self.read())
+                moved = domain is not self.domain
+                answer = None if moved else work(self.read())
+            if domain.departed:
+                domain.see_off()
+            if not moved:
+                return answer
 
     def check_capacity(self, cost: Fraction | int) -> None:
         """Refuse what can never be taken, with a `ValueError`."""
@@ -118,10 +122,7 @@ class Limiter:
             quota = Quota(rate, old.capacity if capacity is None else capacity).after(old)
             self.bucket.change(quota, now)
             self._why_one = _why, 1, quota, False
-            event = LimitChanged(
-                name=self.name, policy="rate_limit", at=now / 1e9, old=old.per_second, new=quota.per_second
-            )
-            self.feed.post(partial(_untold, event), must=True)
+            self.feed.post(partial(self._changed_limit, old.per_second, quota.per_second, now), must=True)
             return self._changed(list(self.bucket.lines.values()), now)
 
         self._finish(self.locked(work))
@@ -147,7 +148,7 @@ class Limiter:
         self.rejected += 1
         error = _new_error(RateLimitExceeded)
         error.name = self.name
-        error.retry_after = wait / 1e9
+        error.retry_after = to_seconds(wait)
         error.key = key
         error.cost = cost if type(cost) is int else float(cost)
         error._reason = _why, cost, self.bucket.quota, key in self.bucket.lines  # noqa: SLF001 -- in place of its constructor
@@ -180,22 +181,25 @@ class Limiter:
             self._post(WouldReject, key, _why(cost, self.bucket.quota, key in self.bucket.lines), wait, now)
 
     def _post(self, kind: type[CallRejected | WouldReject], key: Hashable, reason: str, wait: int, now: int) -> None:
-        text = None if key is None else key_text(key)
-
-        def build() -> tuple[Event, None]:
-            event = kind(
-                name=self.name, policy="rate_limit", at=now / 1e9, reason=reason, retry_after=wait / 1e9, key=text
-            )
-            return event, None
+        def build() -> tuple[Event, None]:  # at delivery: the text of a key is the user's code
+            text = None if key is None else key_text(key)
+            return kind(**self._stamp(now), reason=reason, retry_after=to_seconds(wait), key=text), None
 
         self.feed.post(build)
 
     def post_dropped(self, now: int) -> None:
         """Tell which keys made room; the lock is held."""
         while self.bucket.dropped:
-            key = key_text(self.bucket.dropped.pop())
-            event = KeyDropped(name=self.name, policy="rate_limit", at=now / 1e9, key=key)
-            self.feed.post(partial(_untold, event))
+            self.feed.post(partial(self._dropped, self.bucket.dropped.pop(), now))
+
+    def _dropped(self, key: Hashable, now: int) -> tuple[Event, None]:
+        return KeyDropped(**self._stamp(now), key=key_text(key)), None
+
+    def _changed_limit(self, old: float, new: float, now: int) -> tuple[Event, None]:
+        return LimitChanged(**self._stamp(now), old=old, new=new), None
+
+    def _stamp(self, now: int) -> dict[str, Any]:
+        return {"name": self.name, "policy": "rate_limit", "at": now / 1e9}
 
     def renew(self) -> None:
         """Be as good as new: full, with the first rate, and nobody in line."""
@@ -230,11 +234,6 @@ class Limiter:
             line.tail = None
             self.bucket.leave_line(line, self.read())
         self.feed.after_fork()
-
-
-def _untold(event: Event) -> tuple[Event, None]:
-    """An event that is not logged."""
-    return event, None
 
 
 def _why(cost: Fraction | int, quota: Quota, lined: bool) -> str:  # noqa: FBT001 -- an argument kept for later

@@ -26,7 +26,7 @@ def rate_and_capacity(rate: Any, capacity: Any, per: Any) -> tuple[Fraction, Fra
     """
     if isinstance(rate, str):
         tokens, seconds = _parse(rate)
-        if per not in (1, None):
+        if isinstance(per, bool) or per != 1:
             refuse("per", per, "left out when the rate is a text, which names its own span")
     else:
         tokens = exact(number("rate", rate, allowed=_ALLOWED))

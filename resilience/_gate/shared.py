@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any
 
-from resilience._core.config import BreakerConfig
 from resilience._core.move import Move
 from resilience._feed import Feed
+from resilience._gate.breaker_options import BreakerOptions
 from resilience._gate.outcome import Outcomes
 from resilience._state import State
+from resilience.clock import nanoseconds
 from resilience.events import StateChanged
 
 __all__ = ["Shared", "key_text", "level_of"]
@@ -26,24 +27,14 @@ class Shared:
 
     __slots__ = ("config", "feed", "lock", "name", "outcomes", "read", "recovery", "shadow")
 
-    def __init__(  # noqa: PLR0913 -- one keyword a part
-        self,
-        *,
-        name: str,
-        config: BreakerConfig,
-        outcomes: Outcomes,
-        recovery: Callable[[int], float] | None,
-        read: Callable[[], int],
-        feed: Feed,
-        shadow: bool,
-    ) -> None:
+    def __init__(self, name: str, options: BreakerOptions) -> None:
         self.name = name
-        self.config = config
-        self.outcomes = outcomes
-        self.recovery = recovery
-        self.read = read
-        self.feed = feed
-        self.shadow = shadow
+        self.config = options.config
+        self.outcomes = Outcomes(options.on, options.ignore, options.failure_when, name)
+        self.recovery = options.recovery
+        self.read = nanoseconds(options.clock)
+        self.feed = Feed(options.listeners)
+        self.shadow = options.shadow
         self.lock = threading.Lock()
 
     def stamp(self, now: int, key: Hashable) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def quiet(call: Callable[..., Any], gate: Circuit, core: BreakerCore) -> Callabl
             gate.fail(permit, error)
             raise
         if type(result) is not plain and type(result) not in PLAIN:
-            if hasattr(result, "__await__"):
+            if hasattr(type(result), "__await__"):
                 return Awaited(result, gate, permit)
             plain = type(result)
         if permit is not core.quiet:
@@ -97,7 +97,7 @@ def counted(call: Callable[..., Any], gate: Circuit, core: BreakerCore) -> Calla
             gate.fail(permit, error)
             raise
         if type(result) is not plain and type(result) not in PLAIN:
-            if hasattr(result, "__await__"):
+            if hasattr(type(result), "__await__"):
                 return Awaited(result, gate, permit)
             plain = type(result)
         if permit.counts:
@@ -145,7 +145,7 @@ def timed(call: Callable[..., Any], gate: Circuit, core: BreakerCore, clock: Cal
             gate.fail(permit, error)
             raise
         if type(result) is not plain and type(result) not in PLAIN:
-            if hasattr(result, "__await__"):
+            if hasattr(type(result), "__await__"):
                 return Awaited(result, gate, permit)
             plain = type(result)
         if clock() < permit.until:
@@ -198,7 +198,7 @@ def clocked(
             gate.fail(permit, error, started)
             raise
         if type(result) is not plain and type(result) not in PLAIN:
-            if hasattr(result, "__await__"):
+            if hasattr(type(result), "__await__"):
                 return Awaited(result, gate, permit, started)
             plain = type(result)
         now = clock()

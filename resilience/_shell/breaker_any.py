@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from resilience._shell.awaited import Awaited
+from resilience._shell.steps import Steps
 
 if TYPE_CHECKING:
     from resilience._gate.circuit import Circuit
@@ -31,7 +32,7 @@ def keyed(call: Callable[..., Any], find: Find, clock: Seconds) -> Callable[...,
         except BaseException as error:
             gate.fail(permit, error, started)
             raise
-        if hasattr(result, "__await__"):
+        if hasattr(type(result), "__await__"):
             return Awaited(result, gate, permit, started)
         gate.succeed(permit, result, started)
         return result
@@ -57,39 +58,6 @@ def keyed_async(call: Callable[..., Awaitable[Any]], find: Find, clock: Seconds)
     return shell
 
 
-class _Stopwatch:
-    """A generator that measures the time spent inside the one it drives."""
-
-    __slots__ = ("_clock", "_steps", "spent")
-
-    def __init__(self, steps: Generator[Any, Any, Any], clock: Seconds) -> None:
-        self._steps = steps
-        self._clock = clock
-        self.spent = 0.0
-
-    def _timed(self, step: Callable[..., Any], *args: Any) -> Any:
-        began = self._clock()
-        try:
-            return step(*args)
-        finally:
-            self.spent += self._clock() - began
-
-    def __iter__(self) -> _Stopwatch:
-        return self
-
-    def __next__(self) -> Any:
-        return self._timed(self._steps.__next__)
-
-    def send(self, value: Any) -> Any:
-        return self._timed(self._steps.send, value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._timed(self._steps.throw, *error)
-
-    def close(self) -> None:
-        self._timed(self._steps.close)
-
-
 def generator(call: Callable[..., Generator[Any, Any, Any]], find: Find, clock: Seconds) -> Callable[..., Any]:
     """Guard a generator function: admitted at the first step, settled at the end, closed early is neutral."""
 
@@ -98,10 +66,12 @@ def generator(call: Callable[..., Generator[Any, Any, Any]], find: Find, clock: 
         permit = gate.core.standing or gate.admit()
         watch = None
         try:
-            watch = _Stopwatch(call(*args, **kwargs), clock)
+            watch = Steps(call(*args, **kwargs), clock)
             result = yield from watch
         except BaseException as error:
             gate.fail(permit, error, None if watch is None else clock() - watch.spent)
+            if watch is not None and watch.parting is not None and isinstance(error, GeneratorExit):
+                return watch.parting
             raise
         gate.succeed(permit, result, clock() - watch.spent)
         return result

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Hashable
 from typing import TYPE_CHECKING, Any
 
+from resilience._shell.steps import Steps
+
 if TYPE_CHECKING:
     from resilience._core.bucket import Bucket
 
@@ -176,7 +178,13 @@ def general_generator(
 
     def shell(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         enter(*args, **kwargs)
-        return (yield from call(*args, **kwargs))
+        steps = Steps(call(*args, **kwargs), float)  # nobody asks for the time
+        try:
+            return (yield from steps)
+        except GeneratorExit:
+            if steps.parting is None:
+                raise
+            return steps.parting
 
     return shell
 

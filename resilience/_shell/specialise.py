@@ -7,12 +7,14 @@ and kept for the next function of that shape. Where no source is at hand the pla
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import copy
 import functools
 import inspect
 import textwrap
+import tokenize
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
@@ -63,10 +65,12 @@ def _shape_of(code: CodeType) -> Shape:
 
 
 def _signature(call: Any) -> inspect.Signature | None:
-    try:
-        return inspect.signature(call, follow_wrapped=False)
-    except (TypeError, ValueError):
-        return None  # many builtins have none; the plain shell serves
+    for follow in (False, True):  # what it takes itself, else what it says it wraps, as a cached function does
+        try:
+            return inspect.signature(call, follow_wrapped=follow)
+        except (TypeError, ValueError):
+            continue
+    return None  # many builtins have none; the plain shell serves
 
 
 def _shape_by_inspection(call: Any) -> Shape | None:
@@ -104,13 +108,14 @@ def _compiled(factory: Callable[..., Any], shape: Shape) -> Callable[..., Any]:
 
 @functools.cache
 def _source(factory: Callable[..., Any]) -> tuple[ast.FunctionDef, str] | None:
+    """The factory's tree and file; None where there is no source, or not the one that was compiled."""
     try:
         lines, first = inspect.getsourcelines(factory)
         file = inspect.getsourcefile(factory) or "<resilience>"
         tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
-    except (OSError, TypeError, SyntaxError):
+    except (OSError, TypeError, SyntaxError, ValueError, tokenize.TokenError):
         return None
-    if not isinstance(tree, ast.FunctionDef):
+    if not isinstance(tree, ast.FunctionDef) or not _same_code(_code_of(tree), factory.__code__):
         return None
     for node in ast.walk(tree):  # annotations name types that need not exist at run time
         if isinstance(node, ast.arg):
@@ -119,6 +124,19 @@ def _source(factory: Callable[..., Any]) -> tuple[ast.FunctionDef, str] | None:
             node.returns = None
     ast.increment_lineno(tree, first - 1)
     return tree, file
+
+
+def _code_of(tree: ast.FunctionDef) -> CodeType:
+    flags = __future__.annotations.compiler_flag  # as this package's modules are compiled
+    module = compile(ast.Module([tree], []), "<source>", "exec", flags=flags, dont_inherit=True)
+    return next(const for const in module.co_consts if isinstance(const, CodeType) and const.co_name == tree.name)
+
+
+def _same_code(one: CodeType, other: CodeType) -> bool:
+    """Whether two pieces of code do the same, on whatever lines they stand."""
+    mine, its = ([const for const in code.co_consts if isinstance(const, CodeType)] for code in (one, other))
+    same = one.co_code == other.co_code and one.co_names == other.co_names and len(mine) == len(its)
+    return same and all(map(_same_code, mine, its))
 
 
 class _Rewrite(ast.NodeTransformer):
@@ -130,6 +148,7 @@ class _Rewrite(ast.NodeTransformer):
         used = {node.id for node in ast.walk(factory) if isinstance(node, ast.Name)}
         used |= {node.arg for node in ast.walk(factory) if isinstance(node, ast.arg)}
         used |= {node.name for node in ast.walk(factory) if isinstance(node, ast.ExceptHandler) and node.name}
+        used.discard("shell")  # the shell's own name, which it does not use itself
         self._renamed = {name: _free(name, used | taken) for name in used & taken}
         own = {node.arg for node in factory.args.args}
         own |= {node.id for node in ast.walk(factory) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
@@ -140,9 +159,9 @@ class _Rewrite(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
-        if node is self._factory:
-            node.body[:0] = [
-                ast.copy_location(ast.Assign([ast.Name(new, ast.Store())], ast.Name(name, ast.Load())), node.body[0])
+        if node is self._factory:  # after its docstring, on a line that is executed in any case
+            node.body[1:1] = [
+                ast.copy_location(ast.Assign([ast.Name(new, ast.Store())], ast.Name(name, ast.Load())), node.body[-1])
                 for name, new in self._outside.items()
             ]
         elif node.name == "shell":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import gc
 import os
 import signal
 import sys
@@ -16,16 +15,27 @@ _SECONDS = 10
 
 
 def in_child(work: Callable[[], object], *, seconds: int = _SECONDS) -> int:
-    """Fork, do *work* there, and give the exit status: 0 for success, 1 for an error, -14 for a deadlock."""
+    """Fork, do *work* there, and give the exit status: 0 for success, 1 for an error, -14 for a deadlock.
+
+    What Python would only mention, such as an error in a finalizer or a hook around a fork, is an error here.
+    """
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process even while it waits for a lock
+            # Says where it hangs, then ends the process, even one that waits for a lock.
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            faulthandler.register(signal.SIGALRM, chain=True)
             signal.alarm(seconds)
-            faulthandler.dump_traceback_later(max(1, seconds - 1))
+            mentioned: list[object] = []
+
+            def mention(what: sys.UnraisableHookArgs) -> None:
+                mentioned.append(what.err_msg)
+                sys.__unraisablehook__(what)
+
+            sys.unraisablehook = mention
             work()
-            status = 0
+            status = 1 if mentioned else 0
         except BaseException:
             traceback.print_exc(file=sys.stderr)
         finally:
@@ -41,5 +51,4 @@ def fates(times: int, work: Callable[[], object]) -> set[int]:
         found.add(in_child(work))
         if found != {0}:
             break
-    gc.collect()
     return found

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import sys
 import warnings
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
@@ -198,72 +198,3 @@ def test_a_task_that_is_cancelled_before_its_first_step_leaves_no_warning(clock:
         gc.collect()
 
     assert [] == [str(warning.message) for warning in told]
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError])
-@pytest.mark.parametrize("config", CONFIGS)
-def test_what_is_no_exception_raised_inside_a_call_is_neutral(
-    flavour: Any, clock: FakeClock, config: str, error: type[BaseException]
-) -> None:
-    """Ctrl-C, an exit or a cancellation from inside comes out as it is, frees the probe's slot and counts as nothing."""
-    breaker = CircuitBreaker(clock=clock, recovery_timeout=30, **CONFIGS[config])
-    trip(breaker, clock)
-    mine = error("mine")
-
-    def interrupted() -> None:
-        raise mine
-
-    call = flavour.guarded(circuit_breaker(breaker), interrupted)
-    with pytest.raises(error) as caught:
-        call()
-
-    assert flavour.is_async or caught.value is mine
-    assert (0, State.HALF_OPEN) == (breaker.snapshot().probes_running, breaker.state)
-    with breaker:
-        pass
-
-
-@pytest.mark.parametrize("how", ["close", "throw", "drop"])
-@pytest.mark.parametrize("at", [0, 1, 2])
-def test_a_generator_ended_at_any_step_gives_its_slot_back(clock: FakeClock, at: int, how: str) -> None:
-    """A guarded generator closed, interrupted or dropped before its end is no verdict."""
-    breaker = CircuitBreaker(clock=clock, failure_threshold=1, recovery_timeout=30)
-    trip(breaker, clock)
-
-    @circuit_breaker(breaker)
-    def items() -> Generator[int, None, None]:
-        yield from range(3)
-
-    made = items()
-    for number in range(at):
-        assert number == next(made)
-    assert (at > 0) == breaker.snapshot().probes_running
-    if how == "throw":
-        with pytest.raises(KeyboardInterrupt):
-            made.throw(KeyboardInterrupt)
-    elif how == "close":
-        made.close()
-    del made
-
-    assert breaker.snapshot().probes_running == 0
-    with breaker:
-        pass
-
-
-def test_calls_that_time_out_free_their_slots(clock: FakeClock) -> None:
-    """A hundred probes in a row under `asyncio.wait_for` that never end leave the circuit open to the next."""
-    breaker = CircuitBreaker(clock=clock, failure_threshold=1, recovery_timeout=30)
-    trip(breaker, clock)
-
-    @circuit_breaker(breaker)
-    async def never() -> None:
-        await asyncio.Event().wait()
-
-    async def main() -> None:
-        for _ in range(100):
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(never(), 0.0001)
-
-    asyncio.run(main())
-
-    assert (0, State.HALF_OPEN) == (breaker.snapshot().probes_running, breaker.state)

@@ -14,7 +14,7 @@ said three times.
     is:open  window:9/3  window:9/3/1    the state; verdicts, failures and slow ones in the window
     row:2  stale:1  rejected:1  running:1  openings:2  wait:3  wait:none  last:Down    the rest of the snapshot
     opened:1  half_opened:1  would:3     how often listeners heard of that
-    heard:1_of_2_calls                   the last transition gives that reason (`_` is a blank)
+    heard:1_of_2                         the reason of the last transition begins so (`_` is a blank)
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ ORDERS = ("force", "disable", "reset")
 def live(row: Row, form: str) -> None:
     """Let a breaker live through a row, its calls made in *form*."""
     if row.steps == "unmade":
-        with pytest.raises(ValueError, match="must"):
+        with pytest.raises(ValueError):
             CircuitBreaker(**row.options)
         return
     life = _Life(row, form)
