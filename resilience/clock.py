@@ -32,6 +32,8 @@ _SLICE = 0.02
 """Seconds between two looks at the line, with a clock that cannot wait for an event."""
 _LONGEST = 10**24
 """Nanoseconds; 31 million years."""
+_HEARTBEAT = 1.0
+"""Seconds between two looks for signals in a wait without an end."""
 _LONGEST_WAIT = 86_400.0
 """Seconds; a longer wait is cut into days, below what any lock or event loop takes as a timeout."""
 
@@ -68,7 +70,9 @@ class Alarm:
 
     def wait(self, seconds: float | None) -> None:
         """Block until rung, or for *seconds* (None: for as long as it takes)."""
-        self._event.wait(seconds)
+        # A signal that comes just before an untimed wait is handled only after it: timed, so that Ctrl-C never hangs.
+        while not self._event.wait(_HEARTBEAT if seconds is None else seconds) and seconds is None:
+            continue
         self._event.clear()
         self.wakes += 1
 

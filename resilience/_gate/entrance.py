@@ -14,6 +14,9 @@ from resilience.errors import RateLimitExceeded
 
 __all__ = ["Entrance", "Want"]
 
+_PATIENCE = 0.05
+"""Seconds, far more than anybody has a lock."""
+
 Want = tuple[Hashable, Fraction | int]
 """A key and a cost."""
 
@@ -215,8 +218,8 @@ class Entrance:
     def _leave(self, waiter: Waiter) -> None:
         """Step out of every line, give back what was already taken, and let those behind move up."""
         domain = self.limiters[0].domain
-        if not domain.lock.acquire(blocking=False):
-            # It may be this very thread that has the lock: a dropped coroutine is closed wherever a collection comes.
+        if not domain.lock.acquire(timeout=_PATIENCE):
+            # It must be this very thread that has it: a dropped coroutine is closed wherever a collection comes.
             domain.departed.append(partial(self._leave, waiter))
             if not domain.lock.locked():
                 domain.see_off()

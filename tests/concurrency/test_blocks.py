@@ -201,6 +201,21 @@ def test_blocks_leave_nothing_behind_in_their_context(clock: FakeClock) -> None:
     assert () == _entered.get()
 
 
+@pytest.mark.parametrize("colour", ["with", "async with"])
+def test_a_block_that_was_dropped_half_way_is_settled_in_whatever_context_it_is_collected(
+    clock: FakeClock, colour: str
+) -> None:
+    """A coroutine that is dropped inside its block gives the slot back, also when another task's step collects it."""
+    breaker = half_open_at_the_next_call(clock, 1)
+    begun = block(breaker, colour=colour)
+    contextvars.copy_context().run(begun.send, None)
+    assert breaker.snapshot().probes_running == 1
+
+    contextvars.Context().run(begun.close)
+
+    assert breaker.snapshot().probes_running == 0
+
+
 def test_a_block_ended_in_another_context_says_so(clock: FakeClock) -> None:
     """A block whose end runs in another context than its beginning is an error that names the breaker."""
     breaker = CircuitBreaker("payments", clock=clock)

@@ -170,6 +170,11 @@ def test_newcomers_overtake_after_a_rate_change(bucket_lives: Lives) -> None:
     bucket_lives("yes wait#w:1=0.01 set:100 wait#v:1=0.02", rate=1, capacity=1)
 
 
+def test_a_waiter_keeps_its_old_time_after_a_rate_change(bucket_lives: Lives) -> None:
+    """Those who wait already get the new rate too, whether or not anybody comes after them (x/time/rate)."""
+    bucket_lives("yes wait#w:1=0.01 set:100", rate=1, capacity=1)
+
+
 def test_a_slower_rate_leaves_the_line_as_it_was(bucket_lives: Lives) -> None:
     """A slower rate puts everybody in line off, in their order (x/time/rate)."""
     bucket_lives("yes wait#a:1=2 set:0.5 wait#b:1=4 @1 no", rate=1, capacity=1)

@@ -1,4 +1,4 @@
-"""Waiting lines so plain that they are right by inspection: one list of waiters, and plans made anew for every question.
+"""Waiting lines so plain that they are right by inspection: one list of waiters, and new plans for every question.
 
 It imports nothing from the package. Times are whole nanoseconds.
 """
@@ -68,7 +68,9 @@ class NaiveLines:
 
     # -- plans ----------------------------------------------------------------------------------------------------
 
-    def plans(self, waiters: list[NaiveWaiter], now: int, *, enforce: Iterable[NaiveWaiter] = ()) -> dict[NaiveWaiter, int]:
+    def plans(
+        self, waiters: list[NaiveWaiter], now: int, *, enforce: Iterable[NaiveWaiter] = ()
+    ) -> dict[NaiveWaiter, int]:
         """When each is served; of those in *enforce* the ones who must be refused have ended, and are left out."""
         plans: dict[NaiveWaiter, int] = {}
         levels: dict[Place, NaiveBucket] = {}
@@ -107,9 +109,7 @@ class NaiveLines:
     def changed(self, places: list[Place], now: int) -> None:
         """Something changed there: all who are tied to it plan anew, and are refused if that is too late."""
         tied = set(places)
-        while more := {
-            place for one in self.waiters if one.meets(tied) for place, _ in one.parts if place not in tied
-        }:
+        while more := {place for one in self.waiters if one.meets(tied) for place, _ in one.parts if place not in tied}:
             tied |= more
         self.plans(self.waiters, now, enforce=[waiter for waiter in self.waiters if waiter.meets(tied)])
         self.waiters = [waiter for waiter in self.waiters if waiter.end is None]

@@ -152,11 +152,12 @@ class BucketMachine(RuleBasedStateMachine):
         if not wait:
             return
         before = self.now
-        try:
-            self.bucket.acquire(cost, key, (wait + spare) / 1e9)
-        except RateLimitExceeded as error:
-            assert (spare, wait, before) == (-1, round(error.retry_after * 1e9), self.now)
+        if spare < 0:
+            with pytest.raises(RateLimitExceeded) as caught:
+                self.bucket.acquire(cost, key, (wait + spare) / 1e9)
+            assert (wait, before) == (round(caught.value.retry_after * 1e9), self.now)
         else:
+            self.bucket.acquire(cost, key, (wait + spare) / 1e9)
             assert before + wait == self.now
             naive.take(rational(cost), self.now)
 
