@@ -44,7 +44,7 @@ def circuit_breaker(target: Any = _NOTHING, /, **options: Any) -> Any:
         if unwelcome:
             message = f"only key= may stand beside the shared breaker {target.name!r}, got {', '.join(unwelcome)}"
             raise TypeError(message)
-        key = callable_or_none("key", options.get("key")) or target.key
+        key = callable_or_none("key", options.get("key")) or target._key  # noqa: SLF001 -- the decorator is the class's own
 
         def decorate(function: Any) -> Any:
             return _guard(function, target, key)
@@ -68,7 +68,7 @@ def _guard_alone(function: Any, options: BreakerOptions) -> Any:
     check_shape(function)
     breaker = CircuitBreaker.__new__(CircuitBreaker)
     breaker._set_up(options, title_of(function))  # noqa: SLF001 -- its other constructor
-    return _guard(function, breaker, breaker.key)
+    return _guard(function, breaker, options.key)
 
 
 def _guard(function: Any, breaker: CircuitBreaker, key: Callable[..., Hashable] | None) -> Any:

@@ -1,25 +1,51 @@
-"""The permits of `with` blocks, held by the context they were entered in, not by the thread."""
+"""The permits of `with` blocks, held by the context they were entered in, not by the thread.
+
+A generator that is dropped half-way is closed in whatever context the collection comes; its block is then found by its
+frame, which is the same at both ends.
+"""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
+from types import FrameType
 from typing import Any
 
 __all__ = ["enter", "leave"]
 
-_entered: ContextVar[tuple[tuple[object, Any], ...]] = ContextVar("resilience_entered", default=())
+_Place = tuple[int, int]
+
+_entered: ContextVar[tuple[tuple[object, _Place, Any], ...]] = ContextVar("resilience_entered", default=())
+_by_place: dict[_Place, list[Any]] = {}
+"""What is held, by the identities of its owner and of the frame its block is in."""
 
 
-def enter(owner: object, held: Any) -> None:
-    """Remember what *owner* handed out at the beginning of a block."""
-    _entered.set((*_entered.get(), (owner, held)))
+def enter(owner: object, held: Any, frame: FrameType) -> None:
+    """Remember what *owner* handed out at the beginning of a block in *frame*."""
+    place = id(owner), id(frame)
+    _by_place.setdefault(place, []).append(held)
+    _entered.set((*_entered.get(), (owner, place, held)))
 
 
-def leave(owner: object) -> Any:
-    """Give back what *owner* handed out for the innermost block of this context, None where there is none."""
+def leave(owner: object, frame: FrameType) -> Any:
+    """Give back what *owner* handed out for the innermost block of this context or frame, None where there is none."""
     stack = _entered.get()
     for at in range(len(stack) - 1, -1, -1):
-        if stack[at][0] is owner:
+        whose, place, held = stack[at]
+        if whose is owner and _forget(place, held):
             _entered.set(stack[:at] + stack[at + 1 :])
-            return stack[at][1]
-    return None
+            return held
+    here = id(owner), id(frame)
+    held = _by_place.get(here, [None])[-1]
+    _forget(here, held)
+    return held
+
+
+def _forget(place: _Place, held: Any) -> bool:
+    """Take a block off the books; False where another context has done so before."""
+    there = _by_place.get(place, [])
+    if held not in there:
+        return False
+    there.remove(held)
+    if not there:
+        del _by_place[place]
+    return True

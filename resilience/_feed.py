@@ -8,6 +8,7 @@ rejections are dropped and counted, transitions never.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -68,9 +69,15 @@ class _Audience:
 
         return unsubscribe
 
+    def after_fork(self) -> None:
+        """Take the lock back from a thread that does not exist in the child; members are whole at any time."""
+        self._lock = threading.Lock()
+
 
 everyone = _Audience()
 """Those who hear every policy."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=everyone.after_fork)
 
 
 def subscribe_to_all(listener: Listener, types: tuple[type[Event], ...]) -> Callable[[], None]:
@@ -136,6 +143,7 @@ class Feed:
         """Take the turn back from a thread that does not exist in the child."""
         self._turn = threading.Lock()
         self.pending.clear()
+        self.audience.after_fork()
 
 
 def check_listeners(listeners: Any) -> tuple[Listener, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
+from resilience._gate.arrival import Want
 from resilience._gate.bucket_options import BucketKeywords, BucketOptions
 from resilience._gate.cost import check_capacity, check_cost, check_cost_rule, check_wait
 from resilience._gate.domain import unite
-from resilience._gate.entrance import Entrance, Want
+from resilience._gate.entrance import Entrance
 from resilience._shell.pick import general_shell, lane_shell
 from resilience._shell.rule import fitted
 from resilience._skin import Colour, check_shape, dress, title_of
@@ -54,23 +55,23 @@ def rate_limited(
     known_options("rate_limited", BucketOptions, options)
     wait = check_wait(max_wait)
     key = callable_or_none("key", key)
-    cost = check_cost_rule(cost)
+    price = check_cost_rule(cost)
     shared = [limit for limit in limits if isinstance(limit, TokenBucket | BucketView)]
     if shared:
         _check_company(shared, limits, rate=rate, capacity=capacity, **options)
-        views = [_view(limit, key, cost) for limit in shared]
+        views = [_view(limit, key, price) for limit in shared]
         entrance = _entrance(views)
         return lambda function: _guard(function, entrance, views, wait)
     pace = _only_rate(limits, rate)
     checked = BucketOptions(rate=pace, capacity=capacity, **options)
-    if not callable(cost):
-        check_capacity(check_cost(cost), checked.quota, "the bucket")
+    if not callable(price):
+        check_capacity(price, checked.quota, "the bucket")
 
     def decorate(function: Any) -> Any:
         check_shape(function)
         bucket = TokenBucket.__new__(TokenBucket)
         bucket._set_up(checked, title_of(function))  # noqa: SLF001 -- its other constructor
-        view = bucket.by(key=key, cost=cost)
+        view = BucketView(bucket, key, price)
         return _guard(function, _entrance([view]), [view], wait)
 
     return decorate
@@ -106,9 +107,9 @@ def _check_company(shared: list[Any], limits: tuple[Any, ...], **own: Any) -> No
 def _view(limit: TokenBucket | BucketView, key: Callable[..., Hashable] | None, cost: Any) -> BucketView:
     """A view with the decorator's key and cost where it has none of its own."""
     if isinstance(limit, TokenBucket):
-        limit = limit.by(key=key, cost=cost)
+        limit = BucketView(limit, key, cost)
     elif limit.key is None and key is not None:
-        limit = limit.bucket.by(key=key, cost=limit.cost)
+        limit = BucketView(limit.bucket, key, limit.cost)
     if not callable(limit.cost):
         limit.bucket.limiter.check_capacity(limit.cost)
     return limit

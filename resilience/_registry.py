@@ -28,6 +28,8 @@ _lock = threading.RLock()  # re-entrant: a collection inside may end a policy, a
 _living: dict[tuple[str, str], weakref.ref[Any]] = {}
 _serials = itertools.count(1)
 
+MADE = "_made"
+"""The attribute that a policy sets to True when it is whole: it is entered before, to know its name."""
 GUARDS = "__resilience_policies__"
 """The attribute under which a guarded callable keeps its policies, outermost first."""
 
@@ -63,10 +65,11 @@ def enrol(policy: Any, kind: str, wanted: str) -> str:
 
 
 def living() -> tuple[Any, ...]:
-    """Every policy that somebody still holds, in the order in which they were made."""
+    """Every policy that is made and that somebody still holds, in the order in which they were made."""
     with _lock:
         holders = tuple(_living.values())
-    return tuple(policy for holder in holders if (policy := holder()) is not None)
+    policies = (holder() for holder in holders)
+    return tuple(policy for policy in policies if getattr(policy, MADE, False))
 
 
 def attach(guarded: Any, policies: tuple[Any, ...], inner: Any) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import timedelta
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack
 
 from resilience import _registry, _validate
@@ -90,6 +91,7 @@ class CircuitBreaker:
         self._circuits = Circuits(self._shared, options.max_keys)
         if self._key is None:
             self._circuits.get(None)
+        self._made = True
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call *function* under this breaker; `key` is applied to the arguments.
@@ -110,15 +112,29 @@ class CircuitBreaker:
         return await shell(*args, **kwargs)  # type: ignore[no-any-return] # the shell returns what it calls
 
     def __enter__(self) -> Self:
-        circuit = self._only_circuit()
-        permit = circuit.core.standing or circuit.admit()
-        enter(self, (circuit, permit, self._clock.monotonic()))
-        return self
+        return self._begin(sys._getframe(1))  # noqa: SLF001 -- see `_entered`
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        held = leave(self)
+        self._end(error, sys._getframe(1))  # noqa: SLF001 -- see `_entered`
+
+    async def __aenter__(self) -> Self:
+        return self._begin(sys._getframe(1))  # noqa: SLF001 -- see `_entered`
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end(error, sys._getframe(1))  # noqa: SLF001 -- see `_entered`
+
+    def _begin(self, frame: FrameType) -> Self:
+        circuit = self._only_circuit()
+        permit = circuit.core.standing or circuit.admit()
+        enter(self, (circuit, permit, self._clock.monotonic()), frame)
+        return self
+
+    def _end(self, error: BaseException | None, frame: FrameType) -> None:
+        held = leave(self, frame)
         if held is None:
             message = f"a block of circuit breaker {self._name!r} ended in another context than it began in"
             raise RuntimeError(message)
@@ -128,23 +144,10 @@ class CircuitBreaker:
         else:
             circuit.fail(permit, error, started)
 
-    async def __aenter__(self) -> Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)
-
     @property
     def name(self) -> str:
         """What errors, events and metrics call it."""
         return self._name
-
-    @property
-    def key(self) -> Callable[..., Hashable] | None:
-        """The function that gives a call's key, None for a breaker without keys."""
-        return self._key
 
     @property
     def state(self) -> State:

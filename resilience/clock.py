@@ -15,18 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from resilience import _validate
 
-__all__ = [
-    "Alarm",
-    "AsyncAlarm",
-    "Clock",
-    "SystemClock",
-    "async_alarm",
-    "nanoseconds",
-    "park",
-    "park_async",
-    "to_nanoseconds",
-    "to_seconds",
-]
+__all__ = ["Alarm", "AsyncAlarm", "Clock", "SystemClock", "async_alarm", "nanoseconds", "park", "park_async"]
 
 _SLICE = 0.02
 """Seconds between two looks at the line, with a clock that cannot wait for an event."""

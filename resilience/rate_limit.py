@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from datetime import timedelta
 from fractions import Fraction
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from resilience import _registry, _validate
 from resilience._core.quota import Quota
@@ -58,6 +58,7 @@ class TokenBucket:
         self._name = _registry.enrol(self, "rate_limit", options.name or title or _registry.fresh_name("token-bucket"))
         self.limiter = Limiter(self._name, options)  # the gate; for the decorator, not for users
         self._entrance = Entrance((self.limiter,))
+        self._made = True
 
     # -- taking -----------------------------------------------------------------------------------------------------
 
@@ -139,7 +140,7 @@ class TokenBucket:
 
     def by(self, *, key: Callable[..., Hashable] | None = None, cost: float | Callable[..., float] = 1) -> BucketView:
         """The same bucket, seen with a key and a cost of its own, for `@rate_limited(api, tpm.by(cost=...))`."""
-        return BucketView(self, key, cost)
+        return BucketView(self, _validate.callable_or_none("key", key), check_cost_rule(cost))
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -206,9 +207,7 @@ class BucketView:
 
     __slots__ = ("bucket", "cost", "key")
 
-    def __init__(
-        self, bucket: TokenBucket, key: Callable[..., Hashable] | None, cost: float | Callable[..., float]
-    ) -> None:
+    def __init__(self, bucket: TokenBucket, key: Callable[..., Hashable] | None, cost: Any) -> None:
         self.bucket = bucket
-        self.key = _validate.callable_or_none("key", key)
-        self.cost = check_cost_rule(cost)
+        self.key = key
+        self.cost = cost

@@ -6,8 +6,8 @@ permit or the round of probes is replaced, so an outcome that comes back from an
 as stale and changes nothing. `quiet` is the standing permit while a plain success would change nothing but a count,
 and None otherwise; a shell that finds its permit there need not settle.
 
-`shut_until` is the instant before which nothing but a rejection can be the answer, and `count_failure` the short way of
-a failure that breaks no rule. These two need no lock under the GIL: the one is a look, the other has no call between
+`shut` tells before which instant nothing but a rejection can be the answer, and why; `count_failure` is the short way
+of a failure that breaks no rule. These two need no lock under the GIL: the one is a look, the other has no call between
 its loads and stores, and neither has whoever else writes what they read.
 
 Time is whole nanoseconds and never goes back. The length of an opening may be the answer of a user's function, which a
@@ -22,14 +22,13 @@ from collections import deque
 
 from resilience._core.config import SECOND, BreakerConfig, several
 from resilience._core.half_open import Round
-from resilience._core.move import Move
+from resilience._core.move import Move, Shut
 from resilience._core.permit import Counts, Permit, Probe
 from resilience._state import State
 
 __all__ = ["BreakerCore"]
 
 _HISTORY = 100
-_FOR_EVER = 1 << 200
 _LEAST_PROBE_TIMEOUT = 30 * SECOND
 
 
@@ -38,7 +37,7 @@ class BreakerCore:
 
     __slots__ = (
         "config", "failures_in_a_row", "generation", "history", "last", "last_failure", "length", "moves", "opening",
-        "openings", "quiet", "reason", "rejected", "round", "short_of", "shut_until",
+        "openings", "quiet", "reason", "rejected", "round", "short_of", "shut",
         "since", "stale", "standing", "state", "until",
     )  # fmt: skip
 
@@ -48,7 +47,7 @@ class BreakerCore:
         self.generation = 1
         self.last = self.since = now
         self.until: int | None = None
-        self.shut_until = 0
+        self.shut: Shut | None = None
         # Below this many in a row a failure is only counted; 0 where it must be settled.
         self.short_of = 0 if config.windowed or not config.lock_free else config.failure_threshold or 0
         self.reason = ""
@@ -108,9 +107,13 @@ class BreakerCore:
             self.stale += 1
 
     def give_back(self, permit: Permit, now: int) -> None:
-        """End a permit that proved nothing: its slot is free again, in its own round only."""
-        self._observe(now)
-        if isinstance(permit, Probe) and self.round is not None and permit in self.round.running:
+        """End a permit that proved nothing: its slot is free again, in its own round only.
+
+        Nothing moves here. A probe that comes after its deadline stays, and is given up by the next who looks.
+        """
+        if self.round is None or not isinstance(permit, Probe) or permit not in self.round.running:
+            return
+        if max(now, self.last) < permit.deadline:
             self.round.give_back(permit)
 
     def wait(self, now: int) -> int | None:
@@ -143,7 +146,7 @@ class BreakerCore:
         self.length = length
         if generation == self.generation and self.state is State.OPEN:
             self.until = self.since + length
-            self.shut_until = self.until if self.config.lock_free else 0
+            self._shut()
             if self.history:
                 self.history[-1].wait = length
 
@@ -212,8 +215,7 @@ class BreakerCore:
         self.reason = reason
         if self.standing is not None:
             self.standing.retire()
-        shut = self.config.lock_free and new in (State.OPEN, State.FORCED_OPEN)
-        self.shut_until = 0 if not shut else _FOR_EVER if self.until is None else self.until
+        self._shut()
         self.since = now
         self.standing = self.quiet = self.round = None
         self.failures_in_a_row = 0
@@ -225,6 +227,10 @@ class BreakerCore:
         move = Move(now, old, new, reason, self.generation, self.openings, wait)
         self.moves.append(move)
         self.history.append(move)
+
+    def _shut(self) -> None:
+        shut = self.config.lock_free and self.state in (State.OPEN, State.FORCED_OPEN)
+        self.shut = Shut(self.until, self.state, self.reason) if shut else None
 
     def _probe_timeout(self) -> int:
         timeout = self.config.probe_timeout

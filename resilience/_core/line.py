@@ -64,10 +64,6 @@ class Waiter:
         """The lines it stands in."""
         return [part.bucket.line(part.key) for part in self.parts]
 
-    def heads_all(self) -> bool:
-        """Whether nobody is ahead of it anywhere."""
-        return all(line.head() is self for line in self.lines())
-
 
 class Line:
     """The waiters of one key, and until when nobody is admitted."""
@@ -142,13 +138,17 @@ def serve(lines: Iterable[Line], now: int) -> list[Waiter]:
     """Serve all heads that are due; the answer is who must be rung: the served, and new heads with other plans."""
     rung: list[Waiter] = []
     work = list(lines)
+    asked: set[Line] = set()
     while work:
         line = work.pop()
         head = line.head()
         if head is None:
             line.bucket.leave_line(line, now)
             continue
-        if not head.heads_all():
+        ahead = {other for other in head.lines() if other.head() is not head}
+        if ahead:  # somebody else may be due there, and asleep
+            work.extend(ahead - asked)
+            asked |= ahead
             continue
         at = now
         for part, its in zip(head.parts, head.lines(), strict=True):
@@ -165,6 +165,7 @@ def serve(lines: Iterable[Line], now: int) -> list[Waiter]:
                 its.tail = None  # served late, after the bucket was full: the plans behind shift
             part.bucket.take(part, now)
             work.append(its)
+            asked.discard(its)
     return rung
 
 

@@ -1,12 +1,13 @@
-"""One transition of a circuit."""
+"""One transition of a circuit, and what it says while it is shut."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from resilience._state import State
 
-__all__ = ["Move"]
+__all__ = ["Move", "Shut"]
 
 
 @dataclass(slots=True)
@@ -30,3 +31,17 @@ class Move:
     generation: int
     openings: int
     wait: int | None
+
+
+class Shut(NamedTuple):
+    """Why an open circuit rejects, as one object, so that a look without a lock sees all of it or none.
+
+    Attributes:
+        until: Nanoseconds; None until somebody says otherwise.
+        state: `OPEN` or `FORCED_OPEN`.
+        reason: The rule and the counts that opened it.
+    """
+
+    until: int | None
+    state: State
+    reason: str

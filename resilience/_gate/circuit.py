@@ -8,6 +8,7 @@ from typing import Any
 
 from resilience._core.breaker import BreakerCore
 from resilience._core.config import several
+from resilience._core.move import Shut
 from resilience._core.permit import Permit
 from resilience._feed import everyone
 from resilience._gate.shared import Shared
@@ -28,7 +29,7 @@ _new_error = CircuitOpenError.__new__
 class Circuit:
     """One circuit. Shells look at `core.standing` and `core.quiet`, and come here for everything else."""
 
-    __slots__ = ("_feed", "_lock", "_name", "_outcomes", "_read", "_returned", "_shared", "core", "key")
+    __slots__ = ("_feed", "_lock", "_name", "_outcomes", "_read", "_shared", "core", "key")
 
     def __init__(self, shared: Shared, key: Hashable = None) -> None:
         self._shared = shared
@@ -37,7 +38,6 @@ class Circuit:
         self._read = shared.read
         self._feed = shared.feed
         self._outcomes = shared.outcomes
-        self._returned: list[Permit] = []
         self.key = key
         self.core = BreakerCore(shared.config, shared.read())
 
@@ -49,27 +49,23 @@ class Circuit:
         Raises:
             CircuitOpenError: The circuit is open, forced open, or all its probes are out.
         """
-        core = self.core
         now = self._read()
-        if now >= core.shut_until or self._shared.shadow:
+        shut = self.core.shut
+        if shut is None or (shut[0] is not None and now >= shut[0]) or self._shared.shadow:
             return self._admit_or_reject()
-        core.rejected += 1
         # Not by way of a variable: the frame would hold the error that holds the frame, until a collection.
-        raise self._shut_out(now)
+        raise self._shut_out(shut, now)
 
-    def _shut_out(self, now: int) -> CircuitOpenError:
+    def _shut_out(self, shut: Shut, now: int) -> CircuitOpenError:
         """Make the error of a circuit that is shut.
 
         Without the error's constructor: it is the price of every call while a dependency is down (`bench: rejection`).
-        The parts may be of two sides of a transition that happens just now.
         """
-        core = self.core
+        self.core.rejected += 1
         error = _new_error(CircuitOpenError)
         error.name = self._name
         error.key = self.key
-        error.state = core.state
-        error._reason = core.reason  # noqa: SLF001 -- in place of its constructor
-        until = core.until
+        until, error.state, error._reason = shut  # noqa: SLF001 -- in place of its constructor
         error.retry_after = None if until is None else (until - now) / 1e9
         feed = self._feed
         if feed.audience.members or everyone.members:
@@ -79,31 +75,36 @@ class Circuit:
         return error
 
     def _admit_or_reject(self) -> Permit:
-        core = self.core
+        core, shared = self.core, self._shared
         while True:
             now = self._read()
             with self._lock:
-                if self._returned:
-                    self._take_back(now)
                 permit = core.admit(now)
                 if core.moves:
                     self._post_moves()
                 opening, core.opening = core.opening, 0
                 generation = core.generation
                 error = None if permit is not None or opening else self._rejection(now)
-            if opening:
-                self._decide_recovery(opening, generation)
-                continue  # the opening was over long ago, perhaps: ask again now that its length is known
-            if self._feed.pending:
-                self._feed.deliver()
+            if shared.returned:
+                shared.see_off()
+            if not opening:
+                break
+            # The opening was over long ago, perhaps: ask again when its length is known.
+            self._decide_recovery(opening, generation)
+        try:
+            self._feed.deliver()
+        except BaseException:  # a listener ends the program: the call is not made
             if permit is not None:
-                return permit
-            if self._shared.shadow:
-                return GHOST
-            try:
-                raise error  # type: ignore[misc] # no permit and no opening: there is an error
-            finally:
-                del error  # see `admit`
+                self.give_back(permit)
+            raise
+        if permit is not None:
+            return permit
+        if shared.shadow:
+            return GHOST
+        try:
+            raise error  # type: ignore[misc] # no permit and no opening: there is an error
+        finally:
+            del error  # see `admit`
 
     def succeed(self, permit: Permit, result: Any, started: float | None = None) -> None:
         """Settle a call that returned *result*.
@@ -129,7 +130,11 @@ class Circuit:
 
     def fail(self, permit: Permit, error: BaseException, started: float | None = None) -> None:
         """Settle a call that raised *error*: as a failure, a success, or not at all."""
-        failed = self._outcomes.of(error)
+        try:
+            failed = self._outcomes.of(error)
+        except BaseException:
+            self.give_back(permit)
+            raise
         if failed is None:
             self.give_back(permit)
             return
@@ -138,22 +143,14 @@ class Circuit:
         self._settle(permit, type(error).__name__ if failed else None, started)
 
     def give_back(self, permit: Permit) -> None:
-        """End a permit that proved nothing. Safe in a finalizer, which may run while this very thread has the lock."""
-        if permit is self.core.standing or permit is GHOST:
-            return
-        self._returned.append(permit)
-        if self._lock.acquire(blocking=False):
-            try:
-                self._take_back(self._read())
-            finally:
-                self._lock.release()
-            self._finish()
+        """End a permit that proved nothing.
 
-    def _take_back(self, now: int) -> None:
-        while self._returned:
-            self.core.give_back(self._returned.pop(), now)
-        if self.core.moves:
-            self._post_moves()
+        Safe in a finalizer, which may run while this very thread has the lock of this breaker or of another policy: it
+        waits for no lock and tells nobody.
+        """
+        if permit is not self.core.standing and permit is not GHOST:
+            self._shared.returned.append((self.core, permit, self._read()))
+            self._shared.see_off()
 
     def _settle(self, permit: Permit, failure: str | None, started: float | None) -> None:
         if permit is GHOST:
@@ -163,13 +160,14 @@ class Circuit:
         slow = limit is not None and started is not None and now - to_nanoseconds(started) > limit
         core = self.core
         with self._lock:
-            if self._returned:
-                self._take_back(now)
             core.settle(permit, now, failure=failure, slow=slow)
-            if not core.moves:
-                return
-            self._post_moves()
-        self._finish()
+            moved = bool(core.moves)
+            if moved:
+                self._post_moves()
+        if self._shared.returned:
+            self._shared.see_off()
+        if moved:
+            self._finish()
 
     # -- orders and looks -------------------------------------------------------------------------------------------
 
@@ -178,12 +176,15 @@ class Circuit:
         with self._lock:
             command(self.core, self._read())
             self._post_moves()
+        self._shared.see_off()
         self._finish()
 
     def look(self, view: Callable[[BreakerCore, int], Any]) -> Any:
         """Read the core consistently."""
         with self._lock:
-            return view(self.core, self._read())
+            seen = view(self.core, self._read())
+        self._shared.see_off()
+        return seen
 
     # -- inside -----------------------------------------------------------------------------------------------------
 

@@ -79,7 +79,9 @@ class Circuits:
     def all(self) -> tuple[Circuit, ...]:
         """Every circuit there is."""
         with self._shared.lock:
-            return tuple(self._by_key.values())
+            circuits = tuple(self._by_key.values())
+        self._shared.see_off()
+        return circuits
 
     def order_all(self, command: Command, *, stands: bool) -> None:
         """Carry out a command on every circuit, and, where it *stands*, on those made later."""

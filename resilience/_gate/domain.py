@@ -40,7 +40,7 @@ def unite(limiters: Iterable[Limiter]) -> None:
     first, *others = limiters
     for other in others:
         while first.domain is not other.domain:
-            one, two = sorted((first.domain, other.domain), key=id)
+            one, two = sorted((first.domain, other.domain), key=lambda domain: id(domain.lock))  # as a fork does
             with one.lock, two.lock:
                 if {first.domain, other.domain} != {one, two}:
                     continue

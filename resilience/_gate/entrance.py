@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
 from resilience._core.line import Part, Standing, Waiter, join, replan, serve, when
+from resilience._gate.arrival import Want, lined, parts_of
 from resilience._gate.limiter import Limiter, ring
 from resilience.clock import Alarm, async_alarm, park, park_async, to_seconds
 from resilience.errors import RateLimitExceeded
 
-__all__ = ["Entrance", "Want"]
+__all__ = ["Entrance"]
 
 _PATIENCE = 0.05
 """Seconds, far more than anybody has a lock."""
-
-Want = tuple[Hashable, Fraction | int]
-"""A key and a cost."""
 
 
 class Entrance:
@@ -84,7 +81,12 @@ class Entrance:
             if domain.departed:
                 domain.see_off()
         if only.feed.pending:
-            only.feed.deliver()
+            try:
+                only.feed.deliver()
+            except BaseException:  # a listener ends the program: the call is not made
+                if answer is True and cost:
+                    only.move(key, cost, forward=False)
+                raise
         if isinstance(answer, bool):
             return answer
         try:
@@ -117,7 +119,12 @@ class Entrance:
         """Take everything at once (None), or join the lines."""
         outcome: Waiter | RateLimitExceeded | None
         outcome, rung = self.limiters[0].locked(lambda now: self._decide(wants, limit, new_alarm, now))
-        self._after(rung)
+        try:
+            self._after(rung)
+        except BaseException:
+            if isinstance(outcome, Waiter):
+                self._leave(outcome)
+            raise
         if isinstance(outcome, RateLimitExceeded):
             try:
                 raise outcome
@@ -128,10 +135,10 @@ class Entrance:
     def _decide(
         self, wants: tuple[Want, ...], limit: int | None, new_alarm: Callable[[], Any], now: int
     ) -> tuple[Waiter | RateLimitExceeded | None, list[Waiter]]:
-        parts, rung = self._parts(wants, now)
+        parts, rung = parts_of(self.limiters, wants, now)
         at = when(parts, now)
         try:
-            if at <= now and not self._lined(parts):
+            if at <= now and not lined(parts):
                 for part in parts:
                     part.bucket.take(part, now)
                 return None, rung
@@ -142,30 +149,6 @@ class Entrance:
             return waiter, rung
         finally:
             self._tidy(now)
-
-    def _parts(self, wants: tuple[Want, ...], now: int) -> tuple[tuple[Part, ...], list[Waiter]]:
-        """What is really wanted of whom; buckets in shadow mode that would refuse are told and left out."""
-        parts: list[Part] = []
-        rung: list[Waiter] = []
-        for limiter, (key, cost) in zip(self.limiters, wants, strict=True):
-            if not cost or limiter.bucket.aside:
-                continue
-            limiter.check_capacity(cost)
-            limiter.bucket.prepare(Fraction(cost), now)
-            part = Part(limiter.bucket, key, Fraction(cost))
-            line = limiter.bucket.lines.get(key)
-            if line is not None:
-                rung += serve([line], now)
-            wait = when((part,), now) - now
-            if limiter.shadow and (wait > 0 or self._lined([part])):
-                limiter.would_reject(key, cost, wait, now)
-                continue
-            parts.append(part)
-        return tuple(parts), rung
-
-    def _lined(self, parts: Any) -> bool:
-        lines = [part.bucket.lines.get(part.key) for part in parts]
-        return any(line is not None and line.head() is not None for line in lines)
 
     def _refusal(self, parts: tuple[Part, ...], at: int, now: int) -> RateLimitExceeded:
         """Name the bucket that takes longest."""
@@ -240,7 +223,7 @@ class Entrance:
             self._tidy(now)
             return rung
 
-        self._after(self.limiters[0].locked(work))
+        ring(self.limiters[0].locked(work))  # and tell nobody: see `Circuit.give_back`
 
     def _tidy(self, now: int) -> None:
         for limiter in self.limiters:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Hashable
 from typing import Any
 
+from resilience._core.breaker import BreakerCore
 from resilience._core.move import Move
+from resilience._core.permit import Permit
 from resilience._feed import Feed
 from resilience._gate.breaker_options import BreakerOptions
 from resilience._gate.outcome import Outcomes
@@ -25,7 +28,7 @@ _LOUD = 2
 class Shared:
     """The rules, clock, lock, feed and name of a breaker."""
 
-    __slots__ = ("config", "feed", "lock", "name", "outcomes", "read", "recovery", "shadow")
+    __slots__ = ("config", "feed", "lock", "name", "outcomes", "read", "recovery", "returned", "shadow")
 
     def __init__(self, name: str, options: BreakerOptions) -> None:
         self.name = name
@@ -36,6 +39,18 @@ class Shared:
         self.feed = Feed(options.listeners)
         self.shadow = options.shadow
         self.lock = threading.Lock()
+        # Permits that proved nothing: whoever gives the lock back takes them back.
+        self.returned: deque[tuple[BreakerCore, Permit, int]] = deque()
+
+    def see_off(self) -> None:
+        """Take returned permits back, now or when the lock is given back."""
+        while self.returned and self.lock.acquire(blocking=False):
+            try:
+                while self.returned:
+                    core, permit, now = self.returned.popleft()
+                    core.give_back(permit, now)
+            finally:
+                self.lock.release()
 
     def stamp(self, now: int, key: Hashable) -> dict[str, Any]:
         """What every event of a breaker says."""

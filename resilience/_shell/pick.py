@@ -12,8 +12,9 @@ from resilience._skin import Colour
 
 if TYPE_CHECKING:
     from resilience._core.config import BreakerConfig
+    from resilience._gate.arrival import Want
     from resilience._gate.circuit import Circuit
-    from resilience._gate.entrance import Entrance, Want
+from resilience._gate.entrance import Entrance
 
 __all__ = ["circuit_shell", "finding_shell", "general_shell", "lane_shell"]
 

@@ -220,7 +220,7 @@ def test_a_key_that_is_dropped_and_made_again_by_threads_is_whole() -> None:
 
     crowd(THREADS, lambda at: [bucket.allow(key=(at, number)) for number in range(3_000)])
 
-    table = bucket._limiter.bucket.keys
+    table = bucket.limiter.bucket.keys
     assert 100 == bucket.snapshot().keys == sum(len(shard) for shard in table.shards)
 
 
@@ -231,5 +231,5 @@ def test_without_the_gil_the_lanes_stay_closed(monkeypatch: pytest.MonkeyPatch) 
     plain, keyed = rate_limited(bucket)(nothing), rate_limited(bucket, key=lambda number: 1)(nothing)
 
     assert [(number, number) for number in range(5)] == [(plain(number), keyed(number)) for number in range(5)]
-    core = bucket._limiter.bucket
+    core = bucket.limiter.bucket
     assert (CLOSED, None) == (core.lane_full_at, core.key_lane)

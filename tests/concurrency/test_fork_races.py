@@ -171,7 +171,7 @@ def test_tying_buckets_together_and_a_fork_take_locks_in_one_order(turned: bool)
 
 
 def domain_of(bucket: TokenBucket) -> Any:
-    return getattr(bucket, "limiter", None) and bucket.limiter.domain or bucket._limiter.domain
+    return bucket.limiter.domain
 
 
 def test_a_child_can_subscribe_whoever_was_subscribing_at_the_fork() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -35,9 +36,9 @@ def test_ten_probes_in_a_row_go_to_a_dead_dependency(breaker_lives: Lives) -> No
 
 
 @pytest.mark.parametrize("mode", [{"failure_threshold": 1}, {"failure_rate": 0.1, "minimum_calls": 1}])
-def test_a_dead_dependency_is_probed_ten_times(mode: dict[str, float], flavour: Flavour, clock: FakeClock) -> None:
+def test_a_dead_dependency_is_probed_ten_times(mode: dict[str, Any], flavour: Flavour, clock: FakeClock) -> None:
     """One failed probe of ten reopens where no failure is allowed: the dependency is called once (interlock-cb)."""
-    breaker = CircuitBreaker(recovery_timeout=10, probes=10, clock=clock, **mode)  # type: ignore[misc] # a table's row
+    breaker = CircuitBreaker(recovery_timeout=10, probes=10, clock=clock, **mode)
     calls: list[float] = []
 
     def fail() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_policies_cannot_be_made_at_import(still_clock: FakeClock) -> None:
     """Policies are made, and decorate, where no event loop runs, and are used in any later (hyx)."""
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
-    guarded: list[Callable[[], str]] = []
+    guarded: list[Callable[[], Coroutine[Any, Any, str]]] = []
 
     def module() -> None:
         bucket, breaker = TokenBucket(1, 2, clock=still_clock), CircuitBreaker(clock=still_clock)

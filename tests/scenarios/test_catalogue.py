@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_a_waiter_that_comes_late_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(("policy", "steps"), [(breaker_steps, "oops:1"), (limiter_steps, "oops:1")])
-def test_a_word_that_nobody_understands_is_an_error(policy: object, steps: str) -> None:
+def test_a_word_that_nobody_understands_is_an_error(policy: Any, steps: str) -> None:
     """A misspelt word stops a row; it is not skipped."""
     options = BREAKER if policy is breaker_steps else BUCKET
     form = "function" if policy is breaker_steps else "threads"

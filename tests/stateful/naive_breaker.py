@@ -78,8 +78,8 @@ class NaiveBreaker:
             self.record(failure, slow=slow)
 
     def give_back(self, ticket: Ticket, now: int) -> None:
-        self.observe(now)
-        if ticket.running:
+        """Nothing else moves; a probe that comes too late is lost, as the next step will notice."""
+        if ticket.running and ticket.deadline is not None and max(now, self.now) < ticket.deadline:
             ticket.given_back = True
 
     def observe(self, now: int) -> None:

@@ -196,10 +196,10 @@ class BreakerMachine(RuleBasedStateMachine):
         assert self.core.quiet is (None if self.model.failures_in_a_row() else self.core.standing)
 
     @invariant()
-    def before_the_circuit_is_shut_until_nobody_passes(self) -> None:
-        """`shut_until` promises rejections exactly while the circuit is open; for ever, where no end is known."""
+    def only_an_open_circuit_is_shut(self) -> None:
+        """`shut` promises rejections while the circuit is open, until its end or for ever, and nowhere else."""
         shut = self.model.state in ("open", "forced_open")
-        assert self.core.shut_until == (0 if not shut else self.model.until or 1 << 200)
+        assert (self.core.shut and self.core.shut[:2]) == ((self.model.until, self.model.state) if shut else None)
 
     @invariant()
     def slices_are_few(self) -> None:

@@ -31,7 +31,7 @@ class KeysMachine(RuleBasedStateMachine):
     """Levels are those of a dict that keeps every key; one that had to go is named, owed, and was nearest to full."""
 
     @initialize(
-        max_keys=st.sampled_from([1, 2, 3, 8, 16, 17, 40]),
+        max_keys=st.sampled_from([1, 2, 3, 8, 16, 17, 40, 40, 60]),
         keys_a_shard=st.sampled_from([20_000, 20_000, 4]),
         rate=PACES,
         capacity=CAPACITIES,
@@ -84,7 +84,7 @@ class KeysMachine(RuleBasedStateMachine):
         as_deep = sum(self.owes(key) >= self.owes(gone) for key in beside)
         assert as_deep >= min(len(beside), SAMPLE - 1)
 
-    @rule(keys=st.lists(KEYS, max_size=20), amount=AMOUNTS)
+    @rule(keys=st.lists(KEYS, max_size=20) | st.just(list(range(50))), amount=AMOUNTS)
     def take_of_many(self, keys: list[Hashable], amount: int) -> None:
         for key in keys:
             self.take(key, amount)
