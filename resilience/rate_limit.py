@@ -187,9 +187,8 @@ class TokenBucket:
     def _renew(self) -> None:
         self.limiter.renew()
 
-    def _stand_aside(self) -> Callable[[], None]:
-        self.limiter.stand_aside(aside=True)
-        return lambda: self.limiter.stand_aside(aside=False)
+    def _stand_aside(self, step: int) -> None:
+        self.limiter.stand_aside(step)
 
     def _locks(self) -> tuple[threading.Lock, ...]:
         return (self.limiter.domain.lock,)

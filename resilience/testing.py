@@ -11,17 +11,12 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Protocol
 
 from resilience import _registry
 from resilience._validate import duration, flag, number
 from resilience.clock import Alarm, AsyncAlarm, async_alarm, to_nanoseconds
 
 __all__ = ["FakeClock", "policies_disabled", "reset_policies"]
-
-
-class _Rung(Protocol):
-    def ring(self) -> None: ...
 
 
 class FakeClock:
@@ -42,8 +37,8 @@ class FakeClock:
         self.sleeps: list[float] = []
         self._lock = threading.Condition()
         self._serials = itertools.count()
-        self._due: list[tuple[int, int, Callable[[], object]]] = []
-        self._parked = 0
+        # When due, in which order, what to do then, and whether that wakes a sleeper.
+        self._due: list[tuple[int, int, Callable[[], object], bool]] = []
 
     def monotonic(self) -> float:
         """Seconds it shows."""
@@ -52,7 +47,8 @@ class FakeClock:
     @property
     def parked(self) -> int:
         """Sleepers that wait for `advance`."""
-        return self._parked
+        with self._lock:
+            return self._sleepers()
 
     def wait_for_parked(self, sleepers: int, *, timeout: float = 10.0) -> None:
         """Block until that many sleepers are parked, so that a test need not hope that its threads are there.
@@ -61,8 +57,8 @@ class FakeClock:
             TimeoutError: They were not within *timeout* real seconds.
         """
         with self._lock:
-            if not self._lock.wait_for(lambda: self._parked >= sleepers, timeout):
-                message = f"{self._parked} of {sleepers} sleepers were parked within {timeout:g} s"
+            if not self._lock.wait_for(lambda: self._sleepers() >= sleepers, timeout):
+                message = f"{self._sleepers()} of {sleepers} sleepers were parked within {timeout:g} s"
                 raise TimeoutError(message)
 
     def advance(self, seconds: float | timedelta) -> None:
@@ -79,7 +75,7 @@ class FakeClock:
         number("seconds", seconds, allowed="a finite number of seconds >= 0", least=0)
         alarm = Alarm()
         if not self._jump(seconds, asked=True):
-            self._wait(alarm, seconds, alarm.wait)
+            self._wait(alarm, seconds)
 
     async def sleep_async(self, seconds: float, /) -> None:
         """Sleep by this clock, in a task; other tasks get a turn in any case."""
@@ -96,7 +92,7 @@ class FakeClock:
         if seconds is None:
             alarm.wait(None)
         elif not self._jump(seconds, asked=True):
-            self._wait(alarm, seconds, alarm.wait)
+            self._wait(alarm, seconds)
 
     async def park_async(self, alarm: AsyncAlarm, seconds: float | None) -> None:
         """Wait, in a task, until *alarm* rings or *seconds* have passed on this clock."""
@@ -110,7 +106,7 @@ class FakeClock:
 
     def timer(self, seconds: float, callback: Callable[[], object]) -> Callable[[], None]:
         """Call *callback* when the clock passes *seconds* from now, unless the returned function is called before."""
-        return self._enter(seconds, callback)
+        return self._enter(seconds, callback, sleeper=False)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -121,10 +117,14 @@ class FakeClock:
             self._advance_to(self._now + to_nanoseconds(seconds))
         return self.autojump
 
-    def _enter(self, seconds: float, callback: Callable[[], object]) -> Callable[[], None]:
+    def _sleepers(self) -> int:
+        return sum(sleeper for *_, sleeper in self._due)
+
+    def _enter(self, seconds: float, callback: Callable[[], object], *, sleeper: bool) -> Callable[[], None]:
         with self._lock:
-            entry = (self._now + to_nanoseconds(seconds), next(self._serials), callback)
+            entry = (self._now + to_nanoseconds(seconds), next(self._serials), callback, sleeper)
             heapq.heappush(self._due, entry)
+            self._lock.notify_all()
 
         def cancel() -> None:
             with self._lock:
@@ -140,30 +140,23 @@ class FakeClock:
                 if not self._due or self._due[0][0] > target:
                     self._now = max(self._now, target)
                     return
-                at, _, callback = heapq.heappop(self._due)
+                at, _, callback, _ = heapq.heappop(self._due)
                 self._now = max(self._now, at)
             callback()
 
-    @contextmanager
-    def _counted(self, alarm: _Rung, seconds: float) -> Generator[None]:
-        cancel = self._enter(seconds, alarm.ring)
-        with self._lock:
-            self._parked += 1
-            self._lock.notify_all()
+    def _wait(self, alarm: Alarm, seconds: float) -> None:
+        leave = self._enter(seconds, alarm.ring, sleeper=True)
         try:
-            yield
+            alarm.wait(None)
         finally:
-            cancel()
-            with self._lock:
-                self._parked -= 1
-
-    def _wait(self, alarm: Alarm, seconds: float, wait: Callable[[float | None], None]) -> None:
-        with self._counted(alarm, seconds):
-            wait(None)
+            leave()
 
     async def _wait_async(self, alarm: AsyncAlarm, seconds: float) -> None:
-        with self._counted(alarm, seconds):
+        leave = self._enter(seconds, alarm.ring, sleeper=True)
+        try:
             await alarm.wait(None)
+        finally:
+            leave()
 
 
 def reset_policies() -> None:
@@ -175,9 +168,11 @@ def reset_policies() -> None:
 @contextmanager
 def policies_disabled() -> Generator[None]:
     """Let every call pass every living policy, uncounted, inside the block; afterwards all is as it was before."""
-    held: list[Callable[[], Any]] = [policy._stand_aside() for policy in _registry.living()]  # noqa: SLF001 -- the testing module is the package's own
+    policies = _registry.living()
+    for policy in policies:
+        policy._stand_aside(1)  # noqa: SLF001 -- the testing module is the package's own
     try:
         yield
     finally:
-        for back in held:
-            back()
+        for policy in policies:
+            policy._stand_aside(-1)  # noqa: SLF001 -- as above

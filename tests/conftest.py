@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import inspect
 import os
 from collections.abc import Callable
@@ -12,6 +13,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from resilience.testing import FakeClock
+
+# Trio comes with the group `interop`; `make test` does without.
+collect_ignore = [] if importlib.util.find_spec("trio") else ["test_trio.py"]
 
 settings.register_profile(
     "ci", deadline=None, derandomize=True, max_examples=100, suppress_health_check=[HealthCheck.too_slow]

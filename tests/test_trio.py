@@ -206,7 +206,7 @@ def test_one_line_for_trio_asyncio_and_threads() -> None:
         served.append("thread")
         done.release()
 
-    ways: list[Callable[[], object]] = [lambda: trio.run(colourful, "trio"), lambda: asyncio.run(colourful("asyncio")), plain]
+    ways = [lambda: trio.run(colourful, "trio"), lambda: asyncio.run(colourful("asyncio")), plain]
     for number, way in enumerate(ways):
         start(way)
         clock.wait_for_parked(number + 1)

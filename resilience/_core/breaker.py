@@ -23,7 +23,7 @@ from collections import deque
 from resilience._core.config import SECOND, BreakerConfig, several
 from resilience._core.half_open import Round
 from resilience._core.move import Move, Shut
-from resilience._core.permit import Counts, Permit, Probe
+from resilience._core.permit import GHOST, Counts, Permit, Probe
 from resilience._state import State
 
 __all__ = ["BreakerCore"]
@@ -36,9 +36,9 @@ class BreakerCore:
     """One circuit. Every method wants the caller's lock, and `now` in nanoseconds."""
 
     __slots__ = (
-        "config", "failures_in_a_row", "generation", "history", "last", "last_failure", "length", "moves", "opening",
-        "openings", "quiet", "reason", "rejected", "round", "short_of", "shut",
-        "since", "stale", "standing", "state", "until",
+        "aside", "config", "failures_in_a_row", "generation", "history", "last", "last_failure", "length", "moves",
+        "opening", "openings", "quiet", "reason", "rejected", "round", "short_of", "shut", "since", "stale",
+        "standing", "state", "tally", "until",
     )  # fmt: skip
 
     def __init__(self, config: BreakerConfig, now: int) -> None:
@@ -54,15 +54,15 @@ class BreakerCore:
         self.length = config.recovery_time or _LEAST_PROBE_TIMEOUT
         self.opening = self.openings = 0
         self.round: Round | None = None
-        self.standing: Permit | None = config.new_tally()
+        self.tally: Permit | None = config.new_tally()
+        self.aside = 0
+        self.standing: Permit | None = None
         self.failures_in_a_row = self.rejected = self.stale = 0
         self.last_failure: str | None = None
         self.moves: list[Move] = []
         self.history: deque[Move] = deque(maxlen=_HISTORY)
         self.quiet: Permit | None = None
-        self._refresh_quiet()
-
-    # -- calls ----------------------------------------------------------------------------------------------------
+        self._publish()
 
     def admit(self, now: int) -> Permit | None:
         """Give a permit, or None when the call is rejected."""
@@ -82,11 +82,12 @@ class BreakerCore:
     def count_failure(self, permit: Permit, failure: str) -> bool:
         """Note a failure where that is all there is to it: in a row that is still too short; else False."""
         failures = self.failures_in_a_row + 1
-        if permit is not self.standing or failures >= self.short_of:
+        if permit is not self.tally or failures >= self.short_of:
             return False
         self.failures_in_a_row = failures
         self.last_failure = failure
-        self.quiet = None
+        if not self.aside:
+            self.quiet = None
         return True
 
     def settle(self, permit: Permit, now: int, *, failure: str | None = None, slow: bool = False) -> None:
@@ -99,7 +100,7 @@ class BreakerCore:
             slow: Whether the call was slow.
         """
         now = self._observe(now)
-        if permit is self.standing:
+        if permit is self.tally:
             self._count(permit, now, failure, slow=slow)
         elif isinstance(permit, Probe) and self.round is not None and permit in self.round.running:
             self._judge(permit, now, failure, slow=slow)
@@ -123,9 +124,7 @@ class BreakerCore:
 
     def counts(self, now: int) -> Counts:
         """What the window holds at *now*."""
-        return Counts(0, 0, 0) if self.standing is None else self.standing.holds(max(now, self.last))
-
-    # -- orders ---------------------------------------------------------------------------------------------------
+        return Counts(0, 0, 0) if self.tally is None else self.tally.holds(max(now, self.last))
 
     def force_open(self, now: int, length: int | None) -> None:
         """Reject everything, for *length* or until told otherwise."""
@@ -146,11 +145,9 @@ class BreakerCore:
         self.length = length
         if generation == self.generation and self.state is State.OPEN:
             self.until = self.since + length
-            self._shut()
+            self._publish()
             if self.history:
                 self.history[-1].wait = length
-
-    # -- inside ---------------------------------------------------------------------------------------------------
 
     def _observe(self, now: int) -> int:
         """Never go back in time, and give up the probes that are overdue, in the order of their deadlines."""
@@ -173,7 +170,7 @@ class BreakerCore:
             if reason is not None:
                 self._open(now, reason)
                 return
-        self._refresh_quiet()
+        self._publish()
 
     def _judge(self, probe: Probe, now: int, failure: str | None, *, slow: bool) -> None:
         current = self.round
@@ -206,19 +203,19 @@ class BreakerCore:
         self.until = None
         self.openings = 0
         self._move(state, now, reason)
-        self.standing = self.config.new_tally()
-        self._refresh_quiet()
+        self.tally = self.config.new_tally()
+        self._publish()
 
     def _move(self, new: State, now: int, reason: str) -> None:
         old, self.state = self.state, new
         self.generation += 1
         self.reason = reason
-        if self.standing is not None:
-            self.standing.retire()
-        self._shut()
+        if self.tally is not None:
+            self.tally.retire()
         self.since = now
-        self.standing = self.quiet = self.round = None
+        self.tally = self.round = None
         self.failures_in_a_row = 0
+        self._publish()
         if new is not State.OPEN:
             self.opening = 0
         if old is new:
@@ -228,17 +225,26 @@ class BreakerCore:
         self.moves.append(move)
         self.history.append(move)
 
-    def _shut(self) -> None:
-        shut = self.config.lock_free and self.state in (State.OPEN, State.FORCED_OPEN)
-        self.shut = Shut(self.until, self.state, self.reason) if shut else None
-
     def _probe_timeout(self) -> int:
         timeout = self.config.probe_timeout
         return max(self.length, _LEAST_PROBE_TIMEOUT) if timeout is None else timeout
 
-    def _refresh_quiet(self) -> None:
+    def stand_aside(self, step: int) -> None:
+        """Let every call pass as a ghost, or, with -1, no longer; may be nested."""
+        self.aside += step
+        self._publish()
+
+    def _publish(self) -> None:
+        """Write what shells look at."""
+        if self.aside:
+            self.standing = self.quiet = GHOST
+            self.shut = None
+            return
+        shut = self.config.lock_free and self.state in (State.OPEN, State.FORCED_OPEN)
+        self.shut = Shut(self.until, self.state, self.reason) if shut else None
+        self.standing = self.tally
         # A success must be settled while failures in a row stand against the circuit. No call between the look at them
         # and the store: `count_failure` may come at any other time.
         config = self.config
         owes = config.settle_all or (config.failure_threshold is not None and self.failures_in_a_row)
-        self.quiet = None if owes else self.standing
+        self.quiet = None if owes else self.tally

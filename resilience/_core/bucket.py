@@ -47,7 +47,7 @@ class Bucket:
         self.lines: dict[Hashable, Line] = {}
         self.dropped: list[Hashable] = []
         self._laned = laned
-        self.aside = False  # whether every call passes, untold
+        self.aside = 0  # above it every call passes, untold
         self._alone = 0
         self._smallest = 1  # into how many parts costs have divided a token so far
         self._lane_open = False

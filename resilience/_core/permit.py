@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-__all__ = ["NEVER", "CountTally", "Counts", "Permit", "Probe", "SliceTally"]
+__all__ = ["GHOST", "NEVER", "CountTally", "Counts", "Permit", "Probe", "SliceTally"]
 
 NEVER = float("-inf")
 _ALWAYS = float("inf")
@@ -175,3 +175,7 @@ class Probe(Permit):
     def __init__(self, deadline: int) -> None:
         super().__init__(counts=False)
         self.deadline = deadline
+
+
+GHOST = Permit()
+"""What a call holds that was let through without a permit: its outcome means nothing."""

@@ -9,7 +9,7 @@ from typing import Any
 from resilience._core.breaker import BreakerCore
 from resilience._core.config import several
 from resilience._core.move import Shut
-from resilience._core.permit import Permit
+from resilience._core.permit import GHOST, Permit
 from resilience._feed import everyone
 from resilience._gate.shared import Shared
 from resilience._log import log_failure
@@ -18,10 +18,7 @@ from resilience.clock import to_nanoseconds
 from resilience.errors import CircuitOpenError
 from resilience.events import CallRejected, Event, WouldReject
 
-__all__ = ["GHOST", "Circuit"]
-
-GHOST = Permit()
-"""What a call holds that only shadow mode let through: its outcome means nothing."""
+__all__ = ["Circuit"]
 
 _new_error = CircuitOpenError.__new__
 
@@ -148,7 +145,7 @@ class Circuit:
         Safe in a finalizer, which may run while this very thread has the lock of this breaker or of another policy: it
         waits for no lock and tells nobody.
         """
-        if permit is not self.core.standing and permit is not GHOST:
+        if permit is not self.core.tally and permit is not GHOST:
             self._shared.returned.append((self.core, permit, self._read()))
             self._shared.see_off()
 

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 
 from resilience._core.breaker import BreakerCore
-from resilience._gate.circuit import GHOST, Circuit
+from resilience._gate.circuit import Circuit
 from resilience._gate.shared import Shared, key_text
 from resilience._state import State
 from resilience.events import KeyDropped
@@ -33,7 +33,7 @@ class Circuits:
         self._max_keys = max_keys
         self._by_key: dict[Hashable, Circuit] = {}
         self._standing_order: Command | None = None
-        self._aside = False
+        self._aside = 0
 
     def get(self, key: Hashable) -> Circuit:
         """Give the circuit of *key*, made now if need be.
@@ -53,8 +53,7 @@ class Circuits:
                 if self._standing_order is not None:
                     self._standing_order(made.core, now)
                     made.core.moves.clear()
-                if self._aside:
-                    made.core.standing = made.core.quiet = GHOST
+                made.core.stand_aside(self._aside)
                 if len(self._by_key) > self._max_keys:
                     self._make_room(made, now)
         self._shared.feed.deliver()
@@ -96,25 +95,14 @@ class Circuits:
             self._standing_order = None
             for circuit in self._by_key.values():
                 circuit.core.__init__(self._shared.config, self._shared.read())  # type: ignore[misc] # in place: shells hold it
+                circuit.core.stand_aside(self._aside)
 
-    def stand_aside(self) -> Callable[[], None]:
-        """Let every call pass uncounted until the answer is called."""
+    def stand_aside(self, step: int) -> None:
+        """Let every call pass uncounted, or, with -1, no longer; may be nested."""
         with self._shared.lock:
-            self._aside = True
-            held = [(circuit.core, circuit.core.standing, circuit.core.quiet) for circuit in self._by_key.values()]
-            for core, _, _ in held:
-                core.standing = core.quiet = GHOST
-
-        def back() -> None:
-            with self._shared.lock:
-                self._aside = False
-                known = {id(core) for core, _, _ in held}
-                for core, standing, quiet in held:
-                    core.standing, core.quiet = standing, quiet
-                for key in [key for key, circuit in self._by_key.items() if id(circuit.core) not in known]:
-                    del self._by_key[key]
-
-        return back
+            self._aside += step
+            for circuit in self._by_key.values():
+                circuit.core.stand_aside(step)
 
 
 def _owes_nothing(core: BreakerCore, now: int) -> bool:

@@ -209,7 +209,9 @@ class Limiter:
             for waiter in waiting:
                 waiter.standing = Standing.SERVED
             self.bucket.shut_lanes()
+            aside = self.bucket.aside
             self.bucket.__init__(self._first, **self._shape)  # type: ignore[misc] # in place: shells hold it
+            self.bucket.aside = aside
             self.bucket.open_lane(now)
             self._why_one = _why, 1, self._first, False
             self.rejected = 0
@@ -217,12 +219,12 @@ class Limiter:
 
         ring(self.locked(work))
 
-    def stand_aside(self, *, aside: bool) -> None:
-        """Let every call pass untold, or no longer."""
+    def stand_aside(self, step: int) -> None:
+        """Let every call pass untold, or, with -1, no longer; may be nested."""
 
         def work(now: int) -> None:
             self.bucket.shut_lanes()
-            self.bucket.aside = aside
+            self.bucket.aside += step
             self.bucket.open_lane(now)
 
         self.locked(work)

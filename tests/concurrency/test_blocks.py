@@ -13,7 +13,7 @@ import pytest
 from resilience import CircuitBreaker, CircuitOpenError, State, TokenBucket
 from resilience._entered import _entered
 from resilience.testing import FakeClock
-from tests.concurrency.crowd import crowd, start, suspend
+from tests.concurrency.crowd import crowd, suspend
 
 
 class Broken(Exception):
@@ -232,21 +232,20 @@ def test_a_bucket_in_blocks_of_threads_and_tasks_takes_one_token_each(locking: s
     """`with` and `async with` on a bucket wait their turn and take exactly one token each."""
     bucket = TokenBucket(10_000, 10)
 
-    async def tasks() -> None:
-        async def one() -> None:
-            async with bucket:
-                pass
+    async def one() -> None:
+        async with bucket:
+            pass
 
+    async def tasks() -> None:
         await asyncio.gather(*(one() for _ in range(100)))
 
-    def thread() -> None:
+    def work(at: int) -> None:
+        if at:
+            asyncio.run(tasks())
         for _ in range(100):
             with bucket:
                 pass
 
-    taken: list[Any] = [start(lambda: asyncio.run(tasks())), start(thread)]
-    for one in taken:
-        one.join(30)
+    crowd(2, work)
 
-    assert not any(one.is_alive() for one in taken)
     assert bucket.snapshot().waiting == 0

@@ -48,7 +48,7 @@ def end(call: Coroutine[Any, Any, Any], how: str) -> None:
 @pytest.mark.parametrize("how", ENDS)
 @in_a_loop
 def test_a_wait_ended_at_any_suspension_leaves_the_bucket_as_if_it_had_never_come(how: str) -> None:
-    """Ended at suspension 1, 2, 3 … of the wait: no token is gone, nobody is in line; in the call: its token is spent."""
+    """Ended at suspension 1, 2, 3 … of the wait: no token is gone, nobody in line; in the call: its token is spent."""
     at = 0
     while True:
         at += 1

@@ -96,7 +96,7 @@ def test_coroutines_in_eight_loops_are_admitted_exactly(locking: str) -> None:
             try:
                 admitted += (await call(number)) is not None
             except RateLimitExceeded:
-                pass
+                continue
         return admitted
 
     assert sum(crowd(THREADS, lambda _: asyncio.run(work()))) == 50_000
@@ -156,7 +156,7 @@ def test_what_accrues_while_threads_take_is_neither_lost_nor_minted(locking: str
 
 
 def test_a_bucket_that_is_full_again_and_again_admits_no_more_than_it_may() -> None:
-    """In the span of D seconds at most `capacity + rate * D` are admitted when the lane is written anew all the time."""
+    """In the span of D seconds at most `capacity + rate * D` are admitted with the lane written anew all the time."""
     clock = HandClock()
     bucket = TokenBucket(64, 8, clock=clock)
     call = rate_limited(bucket)(nothing)
@@ -199,7 +199,7 @@ def test_several_buckets_are_taken_all_or_nothing_by_threads(locking: str) -> No
 
 
 def test_buckets_tied_together_while_threads_take_from_them_stay_exact(locking: str) -> None:
-    """Decorating with two buckets at once, while both are in use, neither loses a token nor ends in a deadlock."""
+    """Decorating with two buckets while both are in use neither loses a token nor ends in a deadlock."""
     one, two = TokenBucket(TINY, 20_000), TokenBucket(TINY, 20_000)
 
     def work(at: int) -> int:

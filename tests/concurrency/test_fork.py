@@ -14,7 +14,16 @@ from typing import Any
 import pytest
 
 import resilience
-from resilience import CircuitBreaker, CircuitOpenError, RateLimitExceeded, State, TokenBucket, circuit_breaker, events, rate_limited
+from resilience import (
+    CircuitBreaker,
+    CircuitOpenError,
+    RateLimitExceeded,
+    State,
+    TokenBucket,
+    circuit_breaker,
+    events,
+    rate_limited,
+)
 from resilience.testing import FakeClock
 from tests.concurrency.child import fates, in_child
 from tests.concurrency.crowd import start, switching_fast
@@ -39,7 +48,7 @@ class Service:
         self.stop = False
         breakers = (self.consecutive, self.window, self.keyed)
         self.calls = [circuit_breaker(breaker)(self.work) for breaker in breakers]
-        self.calls += [rate_limited(self.bucket)(self.work), rate_limited(self.bucket, key=lambda number: number)(self.work)]
+        self.calls += [rate_limited(self.bucket, key=key)(self.work) for key in (None, lambda number: number)]
         self.calls += [rate_limited(*self.pair, max_wait=0.01)(self.work)]
 
     @staticmethod
@@ -53,7 +62,7 @@ class Service:
             try:
                 call(number)
             except (Broken, CircuitOpenError, RateLimitExceeded):
-                pass
+                continue
 
     def hammer(self, at: int) -> None:
         for number in itertools.count(at):

@@ -40,7 +40,7 @@ def half_open_at_the_next_call(clock: FakeClock, **options: Any) -> CircuitBreak
 def test_what_is_no_exception_raised_inside_a_call_is_neutral(
     flavour: Any, clock: FakeClock, config: str, error: type[BaseException]
 ) -> None:
-    """Ctrl-C, an exit or a cancellation from inside comes out as it is, frees the probe's slot and counts as nothing."""
+    """Ctrl-C, an exit or a cancellation from inside comes out as it is, frees the slot and counts as nothing."""
     breaker = half_open_at_the_next_call(clock, **{"failure_threshold": None} | CONFIGS[config])
     mine = error("mine")
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.concurrency.crowd import HandClock, in_a_loop, start
 class Loop:
     """An event loop in a thread of its own."""
 
-    def __enter__(self) -> Loop:
+    def __enter__(self) -> Self:
         self.loop = asyncio.new_event_loop()
         self.thread = start(self.loop.run_forever)
         return self

@@ -13,7 +13,7 @@ import pytest
 from resilience import CircuitBreaker, CircuitOpenError, State, circuit_breaker
 from resilience.events import StateChanged
 from resilience.testing import FakeClock
-from tests.concurrency.crowd import crowd
+from tests.concurrency.crowd import crowd, switching_fast
 
 CROWD = 50
 
@@ -41,39 +41,37 @@ def blocks(breaker: CircuitBreaker) -> Callable[[Callable[[], None]], None]:
 WAYS: dict[str, Callable[[CircuitBreaker], Callable[[Callable[[], None]], None]]] = {
     "decorated": lambda breaker: circuit_breaker(breaker)(lambda body: body()),
     "by key": lambda breaker: circuit_breaker(breaker, key=lambda _: None)(lambda body: body()),
-    "call": lambda breaker: lambda body: breaker.call(body),
+    "call": lambda breaker: breaker.call,
     "block": blocks,
 }
 
 
+@pytest.mark.parametrize("again", range(3))
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("probes", [1, 3, 49])
-def test_exactly_so_many_probes_run_of_fifty_callers(clock: FakeClock, way: str, probes: int) -> None:
+def test_exactly_so_many_probes_run_of_fifty_callers(clock: FakeClock, way: str, probes: int, again: int) -> None:
     """Fifty threads that come at once find `probes` slots; the others are rejected while those run."""
-    for _ in range(5):
-        breaker = half_open_at_the_next_call(clock, probes=probes)
-        call = WAYS[way](breaker)
-        running = threading.Semaphore(0)
-        others_are_gone = threading.Event()
-        rejections: list[CircuitOpenError] = []
+    breaker = half_open_at_the_next_call(clock, probes=probes)
+    call = WAYS[way](breaker)
+    others_are_gone = threading.Event()
+    rejections: list[CircuitOpenError] = []
 
-        def body() -> None:
-            running.release()
-            assert others_are_gone.wait(30)
+    def body() -> None:
+        assert others_are_gone.wait(30)
 
-        def work(_: int) -> bool:
-            try:
-                call(body)
-            except CircuitOpenError as error:
-                rejections.append(error)
-                if len(rejections) == CROWD - probes:
-                    others_are_gone.set()
-                return False
-            return True
+    def work(_: int) -> bool:
+        try:
+            call(body)
+        except CircuitOpenError as error:
+            rejections.append(error)
+            if len(rejections) == CROWD - probes:
+                others_are_gone.set()
+            return False
+        return True
 
-        assert crowd(CROWD, work).count(True) == probes
-        assert breaker.state is State.CLOSED
-        assert {State.HALF_OPEN} == {error.state for error in rejections} and len(rejections) == CROWD - probes
+    assert crowd(CROWD, work).count(True) == probes
+    assert breaker.state is State.CLOSED
+    assert [State.HALF_OPEN] * (CROWD - probes) == [error.state for error in rejections]
 
 
 def test_exactly_so_many_probes_run_of_a_thousand_tasks(clock: FakeClock) -> None:
@@ -129,24 +127,24 @@ def test_probes_that_prove_nothing_never_widen_the_gate(clock: FakeClock) -> Non
     assert (0, State.HALF_OPEN) == (breaker.snapshot().probes_running, breaker.state)
 
 
-def test_a_verdict_is_reached_once_however_many_probes_end_at_once(clock: FakeClock) -> None:
+@pytest.mark.parametrize("again", range(10))
+def test_a_verdict_is_reached_once_however_many_probes_end_at_once(clock: FakeClock, again: int) -> None:
     """Of ten probes that fail together the first reopens; the others are stale and change nothing."""
-    for _ in range(20):
-        breaker = half_open_at_the_next_call(clock, probes=10)
-        together = threading.Barrier(10)
+    breaker = half_open_at_the_next_call(clock, probes=10)
+    together = threading.Barrier(10)
 
-        def body() -> None:
-            together.wait(30)
-            raise Broken
+    def body() -> None:
+        together.wait(30)
+        raise Broken
 
-        def work(_: int) -> None:
-            with pytest.raises(Broken):
-                breaker.call(body)
+    def work(_: int) -> None:
+        with pytest.raises(Broken):
+            breaker.call(body)
 
-        crowd(10, work)
+    crowd(10, work)
 
-        seen = breaker.snapshot()
-        assert (State.OPEN, 2, 9) == (seen.state, seen.openings, seen.stale)
+    seen = breaker.snapshot()
+    assert (State.OPEN, 2, 9) == (seen.state, seen.openings, seen.stale)
 
 
 @pytest.mark.parametrize("probes", [1, 2])
@@ -166,7 +164,7 @@ def test_no_transition_is_lost_or_told_out_of_order(caplog: pytest.LogCaptureFix
             try:
                 call(number + at)
             except (Broken, CircuitOpenError):
-                pass
+                continue
 
     crowd(8, work)
 
@@ -187,16 +185,20 @@ def test_a_rejection_names_a_state_that_rejects(caplog: pytest.LogCaptureFixture
     call = circuit_breaker(breaker)(lambda: None)
     orders = (breaker.force_open, breaker.reset, breaker.force_open, breaker.disable)
 
-    def work(at: int) -> set[State]:
-        states = set()
-        for number in range(2_000):
-            if not at:
-                orders[number % len(orders)]()
-                continue
-            try:
-                call()
-            except CircuitOpenError as error:
-                states.add(error.state)
-        return states
+    callers = list(range(7))
 
-    assert {State.FORCED_OPEN} == set().union(*crowd(8, work))
+    def work(at: int) -> set[State]:
+        states: list[State] = []
+        number = 0
+        while callers if not at else len(states) < 50:
+            number += 1
+            try:
+                orders[number % len(orders)]() if not at else call()
+            except CircuitOpenError as error:
+                states.append(error.state)
+        if at:
+            callers.pop()
+        return set(states)
+
+    with switching_fast():
+        assert {State.FORCED_OPEN} == set().union(*crowd(8, work))

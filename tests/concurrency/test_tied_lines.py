@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -65,11 +66,9 @@ def test_nobody_in_a_tied_line_waits_for_no_time_at_all() -> None:
     clock.now += 10
     clock.slept.clear()
 
-    try:
+    with contextlib.suppress(StopIteration):
         for _ in range(5):
             waiters[2].send(None)
-    except StopIteration:
-        pass
     for waiter in waiters:
         waiter.close()
 
@@ -111,10 +110,8 @@ def test_impatient_and_cancelled_waiters_of_tied_lines_leave_them_whole() -> Non
 
     async def main() -> None:
         async def one(number: int) -> None:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(pair[number % 2](), 0.0005 * (number % 60))
-            except TimeoutError:
-                pass
 
         await asyncio.gather(*(one(number) for number in range(200)))
 

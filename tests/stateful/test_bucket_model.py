@@ -80,7 +80,7 @@ def finished(coroutine: Any) -> None:
 
 WAYS_OF_ONE = st.sampled_from(["lane", "lane", "lane_async", "keyed", "keyed", "keyed_async"])
 WAYS = st.sampled_from(["allow", "general", "acquire", "acquire_async"])
-COSTS = st.sampled_from([0, 0.0, 1, 1, 1, 2, 3, 0.5, 0.25, 1.5, 2.75, 0.1, 0.3, 1e-3])
+COSTS = st.sampled_from([0, 0, 0.0, 1, 1, 1, 2, 3, 0.5, 0.25, 1.5, 2.75, 0.1, 0.3, 1e-3])
 TAME = st.sampled_from([(1, 1), (2, 1), (3, 1), (10, 1), (0.5, 1), (7, 60), (100, 60)])
 WILD = st.sampled_from([(10**9, 1), (3 * 10**9, 1), (0.3333, 1), (1e-3, 1), (12345.678, 1), (999_999_937, 7)])
 CAPACITIES = st.sampled_from([0.5, 1, 1.5, 2, 2.5, 3, 10, 40])
@@ -192,6 +192,16 @@ class BucketMachine(RuleBasedStateMachine):
         """About the time of so many tokens."""
         length = round(rational(tokens) / self.model.rate) + offset
         self.clock.advance((random_ns if length < 0 else length) / 1e9)
+
+    @precondition(lambda self: self.now < FAR)
+    @rule(way=WAYS_OF_ONE, rest=st.sampled_from([0.3, 0.5, 0.7, 1, 1.4]), long=st.sampled_from([1, 2, 50]))
+    def drain_after_a_rest(self, way: str, rest: float, long: int) -> None:
+        """A bucket is drained, looked at on its way up, and drained again."""
+        self.calls_of_one(way, "a", 12)
+        self.pass_time(rest, 0, 0)
+        self.look(None)
+        self.pass_time(long, 0, 0)
+        self.calls_of_one(way, "a", 12)
 
     @rule(key=st.sampled_from(KEYS))
     def look(self, key: Hashable) -> None:

@@ -42,7 +42,7 @@ def test_a_long_run_of_mixed_calls_is_exact_and_no_span_gets_too_much(rate: floa
         way = dice.choice(["lane", "lane", "lane_async", "keyed", "keyed_async", "general", "allow", "acquire"])
         key = None if way.startswith("lane") else dice.choice(list(taken))
         one = way in ways.for_one
-        cost = 1 if one or dice.random() < 0.7 else dice.choice([c for c in (0.5, 0.25, 2, 1.5) if c <= capacity])
+        cost = 1 if one or dice.random() < 0.7 else dice.choice([c for c in (0, 0.5, 0.25, 2, 1.5) if c <= capacity])
         now = nanoseconds(clock)
         wait = model.of(key, now).wait(rational(cost), now)
         answer = ways.enter(way, key, cost)

@@ -117,6 +117,8 @@ class KeysMachine(RuleBasedStateMachine):
     def the_table_is_bounded_and_counts_itself(self) -> None:
         stored = self.stored()
         assert len(stored) == len(set(stored)) == self.table.count <= self.table.max_keys
+        for era in self.table._past:
+            assert sum(map(len, era.shards)) == era.count
 
     @invariant()
     def who_is_not_in_the_table_owes_nothing(self) -> None:
@@ -126,6 +128,24 @@ class KeysMachine(RuleBasedStateMachine):
 
 TestKeysModel = KeysMachine.TestCase
 TestKeysModel.settings = settings(max_examples=max(300, settings.default.max_examples))
+
+
+@given(deep=st.integers(1, 8), shallow=st.integers(0, 40), rates=st.lists(PACES, min_size=2, max_size=4))
+def test_a_key_left_in_the_past_goes_through_every_change(deep: int, shallow: int, rates: list[float]) -> None:
+    """A key that no change has come by is carried through each of them, also where none was in use between two."""
+    now, rate = 100 * SECOND, Fraction(1, SECOND)
+    table, model = KeyTable(Quota(rate, Fraction(1)), 1000), NaiveBuckets(rate, Fraction(1))
+    for key in range(deep + shallow):
+        amount = 1000 if key < deep else 1
+        table.put(key, (now + amount * SECOND) * table.quota.scale, now)
+        model.of(key, now).take(Fraction(amount), now)
+    for faster in rates:
+        now += 2 * SECOND
+        table.change(Quota(rational(faster) / SECOND, Fraction(1)).after(table.quota), now)
+        model.set_rate(rational(faster) / SECOND, Fraction(1), now)
+    for key in range(deep):
+        spent = (table.get(key) or 0) - now * table.quota.scale
+        assert 1 - model.of(key, now).level == Fraction(max(0, spent), table.quota.unit)
 
 
 @settings(max_examples=max(300, settings.default.max_examples))
