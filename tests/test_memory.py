@@ -247,5 +247,4 @@ def test_a_limiter_keeps_no_error_frame_or_argument(
     call = COLOURS[colour](rate_limited(*buckets, **LIMITS[limit]))
 
     kept = [outlives(call, Broken), *(outlives(call, RateLimitExceeded, Broken) for _ in range(3))]
-
     assert [False] * 4 == kept

@@ -232,17 +232,7 @@ def test_two(policies_reset):
 def test_the_fixtures_come_with_the_plugin(tmp_path: Path) -> None:
     """`fake_clock` and `policies_reset` are there for whoever has the package, through its entry point or `-p`."""
     (tmp_path / "test_plugged_in.py").write_text(PLUGGED_IN)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "resilience._pytest",
-        str(tmp_path),
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-pno:cacheprovider", "-presilience._pytest", str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False

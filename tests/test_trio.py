@@ -183,7 +183,6 @@ def test_a_waiter_sleeps_until_its_time_or_until_the_line_moves() -> None:
             await trio.to_thread.run_sync(told.refund, 1)
 
     trio.run(main)
-
     assert 2 == len({id(alarm) for alarm in alarms})
     assert max(alarm.wakes for alarm in alarms) <= 3
 

@@ -74,7 +74,7 @@ class BreakerCore:
         if self.until is not None and now >= self.until:
             forced = self.state is State.FORCED_OPEN
             self._enter_half_open(now, f"the {'forced' if forced else 'recovery'} time is over")
-        probe = None if self.round is None else self.round.issue(now + self._probe_timeout())
+        probe = None if self.round is None else self.round.issue(now)
         if probe is None:
             self.rejected += 1
         return probe
@@ -197,7 +197,8 @@ class BreakerCore:
         self.until = None
         self._move(State.HALF_OPEN, now, reason)
         config = self.config
-        self.round = Round(config.probes, rate=config.failure_rate, slow_rate=config.slow_call_rate)
+        timeout = max(self.length, _LEAST_PROBE_TIMEOUT) if config.probe_timeout is None else config.probe_timeout
+        self.round = Round(config.probes, timeout, rate=config.failure_rate, slow_rate=config.slow_call_rate)
 
     def _admit_all(self, state: State, now: int, reason: str) -> None:
         self.until = None
@@ -224,10 +225,6 @@ class BreakerCore:
         move = Move(now, old, new, reason, self.generation, self.openings, wait)
         self.moves.append(move)
         self.history.append(move)
-
-    def _probe_timeout(self) -> int:
-        timeout = self.config.probe_timeout
-        return max(self.length, _LEAST_PROBE_TIMEOUT) if timeout is None else timeout
 
     def stand_aside(self, step: int) -> None:
         """Let every call pass as a ghost, or, with -1, no longer; may be nested."""

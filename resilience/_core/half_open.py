@@ -15,12 +15,20 @@ __all__ = ["Round"]
 
 
 class Round:
-    """The probes of one half-open period."""
+    """The probes of one half-open period.
 
-    __slots__ = ("failed", "fast", "rate", "running", "size", "slow", "slow_rate", "succeeded")
+    Args:
+        size: Verdicts that decide.
+        timeout: Nanoseconds after which a probe is given up.
+        rate: Share of failures that reopens; None for the first one.
+        slow_rate: Share of slow probes that reopens; None where none is slow.
+    """
 
-    def __init__(self, size: int, *, rate: float | None, slow_rate: float | None) -> None:
+    __slots__ = ("failed", "fast", "rate", "running", "size", "slow", "slow_rate", "succeeded", "timeout")
+
+    def __init__(self, size: int, timeout: int, *, rate: float | None, slow_rate: float | None) -> None:
         self.size = size
+        self.timeout = timeout
         self.rate = rate
         self.slow_rate = slow_rate
         self.running: dict[Probe, None] = {}  # in the order of their deadlines
@@ -31,11 +39,11 @@ class Round:
         """Verdicts so far."""
         return self.failed + self.succeeded
 
-    def issue(self, deadline: int) -> Probe | None:
+    def issue(self, now: int) -> Probe | None:
         """Give a slot to one more probe, or None when all are taken."""
         if len(self.running) + self.settled >= self.size:
             return None
-        probe = Probe(deadline)
+        probe = Probe(now + self.timeout)
         self.running[probe] = None
         return probe
 

@@ -162,9 +162,16 @@ class SliceTally(Permit):
             self._slow -= gone.slow
 
     def holds(self, now: int) -> Counts:
-        """What the window holds at *now*."""
-        self._expire(now)
-        return Counts(self._past + int(self.calls), self._failures, self._slow)
+        """What the window holds at *now*; a look takes nothing out of it."""
+        calls, failures, slow = self._past + int(self.calls), self._failures, self._slow
+        for old in self._slices:
+            if now - old.first_at < self._span:
+                break
+            running = old is self._slices[-1]
+            calls -= int(self.calls) if running else old.calls
+            failures -= old.failures
+            slow -= old.slow
+        return Counts(calls, failures, slow)
 
 
 class Probe(Permit):

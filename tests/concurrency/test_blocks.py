@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 import threading
 from contextlib import AsyncExitStack, ExitStack
-from typing import Any
 
 import pytest
 

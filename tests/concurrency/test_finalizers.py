@@ -197,7 +197,7 @@ def test_a_listener_may_collect_garbage() -> None:
     """A collection in a listener settles what was dropped, of this circuit and others, and the event goes on."""
 
     def work() -> None:
-        breaker = half_open_at_the_next_call(HandClock(), probes=3)
+        breaker = half_open_at_the_next_call(clock := HandClock(), probes=3)
         heard: list[State] = []
 
         def listener(event: Any) -> None:
@@ -209,7 +209,7 @@ def test_a_listener_may_collect_garbage() -> None:
         for way in BEGUN.values():
             in_a_cycle(way(breaker))
             breaker.force_open(1)
-            breaker._clock.now += 1
+            clock.now += 1
         with breaker, breaker, breaker:
             pass
         assert (State.CLOSED, State.CLOSED, 0) == (heard[-1], breaker.state, breaker.snapshot().probes_running)

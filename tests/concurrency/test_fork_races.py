@@ -199,6 +199,7 @@ def test_a_child_can_subscribe_whoever_was_subscribing_at_the_fork() -> None:
     assert in_child(work, seconds=60) == 0
 
 
+@pytest.mark.slow
 def test_a_child_may_make_policies_whoever_was_making_them_at_the_fork() -> None:
     """Threads that make and drop policies while the process forks leave the registry free in the child."""
 
@@ -216,6 +217,6 @@ def test_a_child_may_make_policies_whoever_was_making_them_at_the_fork() -> None
         with switching_fast():
             for _ in range(3):
                 start(make)
-            assert {0} == fates(50, check)
+            assert {0} == fates(15, check)
 
     assert in_child(work, seconds=60) == 0

@@ -13,7 +13,7 @@ import pytest
 from resilience import CircuitBreaker, CircuitOpenError, State, circuit_breaker
 from resilience.events import StateChanged
 from resilience.testing import FakeClock
-from tests.concurrency.crowd import crowd, switching_fast
+from tests.concurrency.crowd import crowd, start
 
 CROWD = 50
 
@@ -184,7 +184,6 @@ def test_a_rejection_names_a_state_that_rejects(caplog: pytest.LogCaptureFixture
     breaker = CircuitBreaker(failure_threshold=1, clock=FakeClock())
     call = circuit_breaker(breaker)(lambda: None)
     orders = (breaker.force_open, breaker.reset, breaker.force_open, breaker.disable)
-
     callers = list(range(7))
 
     def work(at: int) -> set[State]:
@@ -200,5 +199,30 @@ def test_a_rejection_names_a_state_that_rejects(caplog: pytest.LogCaptureFixture
             callers.pop()
         return set(states)
 
-    with switching_fast():
-        assert {State.FORCED_OPEN} == set().union(*crowd(8, work))
+    assert {State.FORCED_OPEN} == set().union(*crowd(8, work))
+
+
+def test_an_event_posted_as_another_thread_gives_up_its_turn_is_told() -> None:
+    """A caller who leaves its event to a delivery that was just about to end is not forgotten."""
+    heard: list[StateChanged] = []
+    breaker = CircuitBreaker(clock=FakeClock(), listeners=[heard.append])
+    feed = breaker._shared.feed
+
+    class Turn:
+        """A turn at whose end another caller comes by, once."""
+
+        def __init__(self) -> None:
+            self.acquire = (lock := threading.Lock()).acquire
+            self._release = lock.release
+            self.late = [breaker.disable]
+
+        def release(self) -> None:
+            for order in self.late:
+                self.late = []
+                start(order).join(30)
+            self._release()
+
+    feed._turn = Turn()
+    breaker.force_open()
+
+    assert [State.FORCED_OPEN, State.DISABLED] == [event.new for event in heard]
