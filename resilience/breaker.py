@@ -22,7 +22,7 @@ from resilience._shell.rule import fitted
 from resilience._skin import Colour
 from resilience._state import State
 from resilience._validate import known_options
-from resilience.clock import seconds_of, to_nanoseconds
+from resilience.clock import to_nanoseconds
 
 if TYPE_CHECKING:
     from resilience._core.breaker import BreakerCore
@@ -83,7 +83,6 @@ class CircuitBreaker:
     def _set_up(self, options: BreakerOptions, title: str = "") -> None:
         self._key: Callable[..., Hashable] | None = options.key
         self._own_key: Hashable = None
-        self._seconds = seconds_of(options.clock)
         self._name = _registry.enrol(
             self, "circuit_breaker", options.name or title or _registry.fresh_name("circuit-breaker")
         )
@@ -99,7 +98,7 @@ class CircuitBreaker:
         Raises:
             CircuitOpenError: The circuit is open; the function was not called.
         """
-        shell = any_shells.keyed(function, self._find(self._key), self._seconds)
+        shell = any_shells.keyed(function, self._find(self._key), self._shared.seconds)
         return shell(*args, **kwargs)  # type: ignore[no-any-return] # the shell returns what it calls
 
     async def call_async(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -108,7 +107,7 @@ class CircuitBreaker:
         Raises:
             CircuitOpenError: The circuit is open; the function was not called.
         """
-        shell = any_shells.keyed_async(function, self._find(self._key), self._seconds)
+        shell = any_shells.keyed_async(function, self._find(self._key), self._shared.seconds)
         return await shell(*args, **kwargs)  # type: ignore[no-any-return] # the shell returns what it calls
 
     def __enter__(self) -> Self:
@@ -130,7 +129,7 @@ class CircuitBreaker:
     def _begin(self, frame: FrameType) -> Self:
         circuit = self._only_circuit()
         permit = circuit.core.standing or circuit.admit()
-        enter(self, (circuit, permit, self._seconds()), frame)
+        enter(self, (circuit, permit, self._shared.seconds()), frame)
         return self
 
     def _end(self, error: BaseException | None, frame: FrameType) -> None:
@@ -213,9 +212,9 @@ class CircuitBreaker:
     def _shell(self, call: Callable[..., Any], colour: Colour, key: Callable[..., Hashable] | None) -> Any:
         """The cheapest shell that serves this breaker's rules."""
         if key is None and colour in (Colour.SYNC, Colour.ASYNC):
-            return circuit_shell(call, colour, self._only_circuit(), self._shared.config, self._seconds)
+            return circuit_shell(call, colour, self._only_circuit(), self._shared.config, self._shared.seconds)
         find = self._find(None if key is None else fitted(key, call))
-        return finding_shell(call, colour, find, self._seconds)
+        return finding_shell(call, colour, find, self._shared.seconds)
 
     def _renew(self) -> None:
         self._circuits.renew()

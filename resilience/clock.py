@@ -232,11 +232,10 @@ def nanoseconds(clock: Clock) -> Callable[[], int]:
     return read
 
 
-def seconds_of(clock: Clock) -> Callable[[], float]:
-    """Make a reader of *clock* in seconds, in step with that of `nanoseconds`."""
+def seconds_of(clock: Clock, read: Callable[[], int]) -> Callable[[], float]:
+    """Make a reader of *clock* in seconds, in step with *read*, which `nanoseconds` made."""
     if type(clock) is SystemClock:
         return time.monotonic
-    read = nanoseconds(clock)
     return lambda: read() / 1e9
 
 

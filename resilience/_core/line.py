@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from resilience._core.bucket import Bucket
 
-__all__ = ["Line", "Part", "Standing", "Waiter", "join", "replan", "serve", "when"]
+__all__ = ["Line", "Part", "Standing", "Waiter", "join", "reached", "replan", "serve", "unsettle", "when"]
 
 _serials = itertools.count()
 
@@ -68,13 +68,14 @@ class Waiter:
 class Line:
     """The waiters of one key, and until when nobody is admitted."""
 
-    __slots__ = ("bucket", "key", "paused_until", "tail", "waiters")
+    __slots__ = ("bucket", "key", "paused_until", "tail", "tied", "waiters")
 
     def __init__(self, bucket: Bucket, key: Hashable) -> None:
         self.bucket = bucket
         self.key = key
         self.waiters: deque[Waiter] = deque()
         self.paused_until = 0
+        self.tied = False  # whether a waiter of several buckets has stood here
         # When full again, in ticks, and the last service, after all who stand here; None: to be planned anew.
         self.tail: tuple[int, int] | None = None
 
@@ -132,6 +133,7 @@ def join(waiter: Waiter, at: int, now: int) -> None:
         cursor = line.start(now) if line.head() is None else line.tail
         line.tail = None if cursor is None else _served(part, cursor, at)
         line.waiters.append(waiter)
+        line.tied |= len(waiter.parts) > 1
 
 
 def serve(lines: Iterable[Line], now: int) -> list[Waiter]:
@@ -162,11 +164,32 @@ def serve(lines: Iterable[Line], now: int) -> list[Waiter]:
         rung.append(head)
         for part, its in zip(head.parts, head.lines(), strict=True):
             if part.bucket.full_at_of(part.key) < now * part.bucket.quota.scale:
-                its.tail = None  # served late, after the bucket was full: the plans behind shift
+                unsettle([its])  # served late, after the bucket was full: the plans behind shift
             part.bucket.take(part, now)
             work.append(its)
             asked.discard(its)
     return rung
+
+
+def unsettle(lines: Iterable[Line]) -> None:
+    """Let the plans in these lines be made anew when somebody asks, and in those tied to them."""
+    for line in reached(lines):
+        line.tail = None
+
+
+def reached(lines: Iterable[Line]) -> dict[Line, None]:
+    """These lines and all that are tied to them, directly or by way of others, by a waiter of several."""
+    found: dict[Line, None] = {}
+    work = list(lines)
+    while work:
+        line = work.pop()
+        if line in found:
+            continue
+        found[line] = None
+        if line.tied:
+            tying = (waiter for waiter in line.waiters if waiter.standing is Standing.WAITING)
+            work.extend(other for waiter in tying if len(waiter.parts) > 1 for other in waiter.lines())
+    return found
 
 
 def replan(lines: Iterable[Line], now: int, *, enforce: bool) -> list[Waiter]:
@@ -180,21 +203,11 @@ def replan(lines: Iterable[Line], now: int, *, enforce: bool) -> list[Waiter]:
     Returns:
         Those who were refused.
     """
-    waiters: dict[Waiter, list[Line]] = {}
-    cursors: dict[Line, tuple[int, int]] = {}
-    work = list(lines)
-    while work:
-        line = work.pop()
-        if line in cursors:
-            continue
-        cursors[line] = line.start(now)
-        for waiter in line.waiters:
-            if waiter.standing is Standing.WAITING and waiter not in waiters:
-                waiters[waiter] = waiter.lines()
-                work.extend(waiters[waiter])
+    cursors = {line: line.start(now) for line in reached(lines)}
+    waiting = {waiter for line in cursors for waiter in line.waiters if waiter.standing is Standing.WAITING}
     refused: list[Waiter] = []
-    for waiter in sorted(waiters, key=lambda one: one.serial):
-        its = list(zip(waiter.parts, waiters[waiter], strict=True))
+    for waiter in sorted(waiting, key=lambda one: one.serial):
+        its = list(zip(waiter.parts, waiter.lines(), strict=True))
         if enforce and any(part.cost > part.bucket.quota.capacity for part, _ in its):
             waiter.standing = Standing.TOO_MUCH
             refused.append(waiter)

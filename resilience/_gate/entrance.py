@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
 
-from resilience._core.line import Part, Standing, Waiter, join, replan, serve, when
+from resilience._core.line import Part, Standing, Waiter, join, replan, serve, unsettle, when
 from resilience._gate.arrival import Want, lined, parts_of
 from resilience._gate.limiter import Limiter, ring
 from resilience.clock import Alarm, async_alarm, park, park_async, to_seconds
@@ -217,8 +217,7 @@ class Entrance:
             if standing is Standing.SERVED:
                 for part in waiter.parts:
                     part.bucket.give(part, now)
-            for line in lines:
-                line.tail = None
+            unsettle(lines)
             rung = serve(lines, now)
             self._tidy(now)
             return rung

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from resilience import _gil
 from resilience._core.bucket import Bucket
-from resilience._core.line import Line, Part, Standing, Waiter, replan, serve
+from resilience._core.line import Line, Part, Standing, Waiter, reached, replan, serve
 from resilience._core.quota import Quota
 from resilience._feed import Feed, everyone
 from resilience._gate.cost import check_capacity
@@ -132,8 +132,9 @@ class Limiter:
         return [] if line is None else [line]
 
     def _changed(self, lines: list[Line], now: int) -> list[Waiter]:
+        all_lines = reached(lines)  # who is refused here may have stood in others too
         refused = replan(lines, now, enforce=True)
-        rung = [*refused, *serve(lines, now)]
+        rung = [*refused, *serve(all_lines, now)]
         self.bucket.open_lane(now)
         return rung
 

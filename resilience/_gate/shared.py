@@ -15,7 +15,7 @@ from resilience._feed import Feed
 from resilience._gate.breaker_options import BreakerOptions
 from resilience._gate.outcome import Outcomes
 from resilience._state import State
-from resilience.clock import nanoseconds
+from resilience.clock import nanoseconds, seconds_of
 from resilience.events import StateChanged
 
 __all__ = ["Shared", "key_text", "level_of"]
@@ -28,7 +28,7 @@ _LOUD = 2
 class Shared:
     """The rules, clock, lock, feed and name of a breaker."""
 
-    __slots__ = ("config", "feed", "lock", "name", "outcomes", "read", "recovery", "returned", "shadow")
+    __slots__ = ("config", "feed", "lock", "name", "outcomes", "read", "recovery", "returned", "seconds", "shadow")
 
     def __init__(self, name: str, options: BreakerOptions) -> None:
         self.name = name
@@ -36,6 +36,7 @@ class Shared:
         self.outcomes = Outcomes(options.on, options.ignore, options.failure_when, name)
         self.recovery = options.recovery
         self.read = nanoseconds(options.clock)
+        self.seconds = seconds_of(options.clock, self.read)
         self.feed = Feed(options.listeners)
         self.shadow = options.shadow
         self.lock = threading.Lock()
