@@ -238,7 +238,7 @@ class BreakerCore:
             self.shut = None
             return
         shut = self.config.lock_free and self.state in (State.OPEN, State.FORCED_OPEN)
-        self.shut = Shut(self.until, self.state, self.reason) if shut else None
+        self.shut = (self.until, self.state, self.reason) if shut else None
         self.standing = self.tally
         # A success must be settled while failures in a row stand against the circuit. No call between the look at them
         # and the store: `count_failure` may come at any other time.

@@ -29,7 +29,8 @@ class BreakerConfig:
         probe_timeout: Age at which a probe is given up; None: the recovery time, at least 30 s.
         settle_all: Whether every success must be settled: a predicate looks at results, or there is a window and no
             GIL to let shells count by themselves.
-        lock_free: Whether the GIL keeps threads from coming between a load and a store without a call.
+        lock_free: Whether calls may be rejected and failures counted without the lock: under the GIL, where no thread
+            comes between a load and a store without a call, and not in shadow mode, where rejecting is more than that.
     """
 
     failure_threshold: int | None = 5

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from resilience._state import State
 
 __all__ = ["Move", "Shut"]
+
+Shut = tuple[int | None, State, str]
+"""Why an open circuit rejects: until when (nanoseconds, None for as long as nobody says otherwise), its state and the
+reason; one object, so that a look without a lock sees all of it or none, and a plain tuple, since those are fastest."""
 
 
 @dataclass(slots=True)
@@ -31,17 +34,3 @@ class Move:
     generation: int
     openings: int
     wait: int | None
-
-
-class Shut(NamedTuple):
-    """Why an open circuit rejects, as one object, so that a look without a lock sees all of it or none.
-
-    Attributes:
-        until: Nanoseconds; None until somebody says otherwise.
-        state: `OPEN` or `FORCED_OPEN`.
-        reason: The rule and the counts that opened it.
-    """
-
-    until: int | None
-    state: State
-    reason: str

@@ -124,7 +124,7 @@ class BreakerOptions:
             probes=count("probes", self.probes),
             probe_timeout=_span("probe_timeout", self.probe_timeout),
             settle_all=self.failure_when is not None or (windowed and not _gil.LOCK_FREE),
-            lock_free=_gil.LOCK_FREE,
+            lock_free=_gil.LOCK_FREE and not self.shadow,
         )
 
     def _check_company(self) -> None:

@@ -48,7 +48,7 @@ class Circuit:
         """
         now = self._read()
         shut = self.core.shut
-        if shut is None or (shut[0] is not None and now >= shut[0]) or self._shared.shadow:
+        if shut is None or (shut[0] is not None and now >= shut[0]):
             return self._admit_or_reject()
         # Not by way of a variable: the frame would hold the error that holds the frame, until a collection.
         raise self._shut_out(shut, now)
