@@ -3,7 +3,7 @@
 Theory of operation. A dict of a million entries stops the world for 37 ms when it grows, so the keys are spread over a
 prime number of small dicts (a prime, since the hashes of integers are the integers: multiples of a power of two would
 all meet in one). Values are ints, which the collector never has to visit. A key whose bucket is full again carries no
-information; each new key sweeps two old ones away where they are full.
+information; each new key sweeps a few of the oldest away where they are full.
 
 A change of rate must hold for every key from that instant, and may not visit them all: the keys so far become a past
 *era* with its quota. A key found there is carried through the changes since and moves to the present; a few more move
@@ -21,7 +21,8 @@ __all__ = ["KeyTable", "Shard"]
 
 _PRIMES = (1, 7, 61, 251, 1021, 4093)
 _KEYS_A_SHARD = 20_000
-_SWEEP = 2
+_SWEEP = 4
+_TURN = 8
 _SAMPLE = 16
 
 Shard = dict[Hashable, int]
@@ -132,11 +133,15 @@ class KeyTable:
             self._migrate(now)
         ticks = now * self.quota.scale
         for key in list(islice(shard, _SWEEP)):
-            full_at = shard.pop(key)
+            full_at = shard[key]
             if full_at > ticks:
-                shard[key] = full_at  # to the end, so that the next sweep looks at others
-            else:
-                self.count -= 1
+                # To the end, so that later sweeps look at others; not each time, or the dict would grow by its holes.
+                if not self.count % _TURN:
+                    del shard[key]
+                    shard[key] = full_at
+                return
+            del shard[key]
+            self.count -= 1
 
     def _make_room(self, shard: Shard, now: int) -> Hashable | None:
         """Drop the full ones of a sample, else the one nearest to full: that one is the answer."""

@@ -113,9 +113,9 @@ def _source(factory: Callable[..., Any]) -> tuple[ast.FunctionDef, str] | None:
         lines, first = inspect.getsourcelines(factory)
         file = inspect.getsourcefile(factory) or "<resilience>"
         tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
+        if not isinstance(tree, ast.FunctionDef) or not _same_code(_code_of(tree), factory.__code__):
+            return None
     except (OSError, TypeError, SyntaxError, ValueError, tokenize.TokenError):
-        return None
-    if not isinstance(tree, ast.FunctionDef) or not _same_code(_code_of(tree), factory.__code__):
         return None
     for node in ast.walk(tree):  # annotations name types that need not exist at run time
         if isinstance(node, ast.arg):

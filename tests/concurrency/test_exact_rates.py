@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from resilience import RateLimitExceeded, TokenBucket, rate_limited
-from tests.concurrency.crowd import HandClock, crowd, start
+from tests.concurrency.crowd import HandClock, crowd
 
 THREADS = 8
 CALLS = 5_000
@@ -116,54 +114,3 @@ def test_a_renewal_in_the_middle_admits_at_most_one_capacity_more(locking: str) 
         bucket._renew()
         assert sum(crowd(THREADS, work)) <= 2_000
         assert bucket.tokens() <= 1_000
-
-
-def calls_it_makes(work: Callable[[], object], at: int, meanwhile: Callable[[], object]) -> bool:
-    """Do *work*; at its call or return number *at*, let another thread do something. False when there are not so many.
-
-    These are the places where the interpreter may let another thread run.
-    """
-    count = 0
-    others: list[threading.Thread] = []
-
-    def event(*_: object) -> None:
-        nonlocal count
-        count += 1
-        if count == at:
-            others.append(start(meanwhile))
-            others[0].join(0.05)  # no longer: this thread may hold the lock that the other one wants
-
-    sys.setprofile(event)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    for other in others:
-        other.join(30)
-    return bool(others)
-
-
-@pytest.mark.parametrize("key", [None, "a key", 7, (1, 2)], ids=str)
-@pytest.mark.parametrize("change", ["set_rate", "charge", "refund", "renew"])
-def test_a_change_at_any_moment_of_a_call_is_met_whole(locking: str, key: Any, change: str) -> None:
-    """Whatever happens between two steps of an admission, admitted plus left is what there was."""
-    clock = HandClock()
-    changes: dict[str, Callable[[TokenBucket], object]] = {
-        "set_rate": lambda bucket: bucket.set_rate(7, per=3),
-        "charge": lambda bucket: (bucket.charge(0.25, key), bucket.charge(0.25, key), bucket.refund(0.5, key)),
-        "refund": lambda bucket: bucket.refund(1, key),
-        "renew": lambda bucket: bucket._renew(),
-    }
-    for at in itertools.count(1):
-        bucket = TokenBucket(1, 10, clock=clock)
-        call = rate_limited(bucket, key=lambda _: key)(lambda number: number)
-        for number in range(4):
-            call(number)
-        for number in range(40):  # so many that a change cannot move them all at once
-            bucket.allow(key=f"another {number}")
-        met = calls_it_makes(lambda call=call: call(5), at, lambda bucket=bucket: changes[change](bucket))
-
-        left = {"refund": [6], "renew": [9, 10]}.get(change, [5]) if met else [5]
-        assert bucket.tokens(key) in left
-        if not met:
-            break

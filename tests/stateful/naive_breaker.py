@@ -44,6 +44,7 @@ class NaiveBreaker:
         self.now = now
         self.state, self.generation, self.since, self.until = "closed", 1, now, None
         self.length = self.rules.recovery_time or HALF_A_MINUTE
+        self.probe_timeout = HALF_A_MINUTE
         self.undecided = False
         self.verdicts: list[Verdict] = []
         self.probes: list[Ticket] = []
@@ -61,9 +62,9 @@ class NaiveBreaker:
             return None
         if self.until is not None and self.now >= self.until:
             self.begin("half_open", self.now, until=None)
+            self.probe_timeout = self.rules.probe_timeout or max(self.length, HALF_A_MINUTE)
         if self.state == "half_open" and sum(not probe.given_back for probe in self.probes) < self.rules.probes:
-            timeout = self.rules.probe_timeout or max(self.length, HALF_A_MINUTE)
-            self.probes.append(Ticket(self.generation, deadline=self.now + timeout))
+            self.probes.append(Ticket(self.generation, deadline=self.now + self.probe_timeout))
             return self.probes[-1]
         self.rejected += 1
         return None
