@@ -57,7 +57,7 @@ def markdown(results: Sequence[Result]) -> str:
         "Written by `make peers` (`python -m benchmarks.peers`). Each check runs on the installed peers in which its",
         "fault was found and, the same code, on this library; each run is a process of its own with a time limit.",
         "A peer's verdict is *faulty* or *not reproduced*, this library's is *sound* or *faulty*. Faults found only in",
-        "libraries of other languages are not here; `tests/test_faults_of_others.py` has those too.",
+        "libraries of other languages are not here; `tests/faults/` has those too.",
         "",
         f"{platform.python_implementation()} {platform.python_version()}. {summary(results)}",
         "",

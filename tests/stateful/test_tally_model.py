@@ -69,3 +69,14 @@ def test_nothing_is_added_to_a_retired_window(span: int, window: int) -> None:
     for tally in (SliceTally(span, counts=False), CountTally(window, counts=False)):
         tally.record(failed=False, slow=False, now=0)
         assert (False, float("-inf")) == (tally.counts, tally.until)
+
+
+@given(span=st.sampled_from([100, 700, 10**9]), number=st.integers(1, 250))
+def test_there_are_never_more_than_a_hundred_slices(span: int, number: int) -> None:
+    """With a verdict at the beginning of each slice, the first one goes when the hundred and first begins."""
+    tally = SliceTally(span)
+    for at in range(number):
+        tally.record(failed=True, slow=False, now=at * span // 100)
+        assert len(tally._slices) <= 100
+
+    assert (min(number, 100), min(number, 100), 0) == tally.holds((number - 1) * span // 100)
