@@ -39,27 +39,27 @@ def _limiter(**options: Any) -> Callable[[FakeClock], Callable[[Any], Any]]:
 
 
 SLOW: dict[str, Any] = {"slow_call_duration": 60, "slow_call_rate": 1}
-SHELLS: dict[Callable[..., Any], tuple[Callable[[FakeClock], Callable[[Any], Any]], str]] = {
-    breaker.quiet: (_breaker(failure_threshold=99), "def"),
-    breaker.quiet_async: (_breaker(failure_threshold=99), "async def"),
-    breaker.counted: (_breaker(failure_rate=1), "def"),
-    breaker.counted_async: (_breaker(failure_rate=1), "async def"),
-    breaker.timed: (_breaker(failure_rate=1, window_seconds=60), "def"),
-    breaker.timed_async: (_breaker(failure_rate=1, window_seconds=60), "async def"),
-    breaker.clocked: (_breaker(**SLOW), "def"),
-    breaker.clocked_async: (_breaker(**SLOW), "async def"),
-    breaker_any.keyed: (_breaker(key=some_key), "def"),
-    breaker_any.keyed_async: (_breaker(key=some_key), "async def"),
-    breaker_any.generator: (_breaker(), "generator"),
-    breaker_any.async_generator: (_breaker(), "async generator"),
-    limiter.lane: (_limiter(), "def"),
-    limiter.lane_async: (_limiter(), "async def"),
-    limiter.keyed: (_limiter(key=some_key), "def"),
-    limiter.keyed_async: (_limiter(key=some_key), "async def"),
-    limiter.general: (_limiter(cost=2), "def"),
-    limiter.general_async: (_limiter(cost=2), "async def"),
-    limiter.general_generator: (_limiter(), "generator"),
-    limiter.general_async_generator: (_limiter(), "async generator"),
+SHELLS: dict[tuple[Callable[..., Any], str], tuple[Callable[[FakeClock], Callable[[Any], Any]], str]] = {
+    (breaker.quiet, "def"): (_breaker(failure_threshold=99), "def"),
+    (breaker.quiet, "async def"): (_breaker(failure_threshold=99), "async def"),
+    (breaker.counted, "def"): (_breaker(failure_rate=1), "def"),
+    (breaker.counted, "async def"): (_breaker(failure_rate=1), "async def"),
+    (breaker.timed, "def"): (_breaker(failure_rate=1, window_seconds=60), "def"),
+    (breaker.timed, "async def"): (_breaker(failure_rate=1, window_seconds=60), "async def"),
+    (breaker.clocked, "def"): (_breaker(**SLOW), "def"),
+    (breaker.clocked, "async def"): (_breaker(**SLOW), "async def"),
+    (breaker_any.keyed, "def"): (_breaker(key=some_key), "def"),
+    (breaker_any.keyed_async, "async def"): (_breaker(key=some_key), "async def"),
+    (breaker_any.generator, "generator"): (_breaker(), "generator"),
+    (breaker_any.async_generator, "async generator"): (_breaker(), "async generator"),
+    (limiter.lane, "def"): (_limiter(), "def"),
+    (limiter.lane, "async def"): (_limiter(), "async def"),
+    (limiter.keyed, "def"): (_limiter(key=some_key), "def"),
+    (limiter.keyed, "async def"): (_limiter(key=some_key), "async def"),
+    (limiter.general, "def"): (_limiter(cost=2), "def"),
+    (limiter.general_async, "async def"): (_limiter(cost=2), "async def"),
+    (limiter.general_generator, "generator"): (_limiter(), "generator"),
+    (limiter.general_async_generator, "async generator"): (_limiter(), "async generator"),
 }
 """How a decorator is made that uses this shell, and for which body."""
 
@@ -97,17 +97,17 @@ def parameter_names(factory: Callable[..., Any]) -> list[str]:
     return sorted(name for name in used if name.isidentifier() and not keyword.iskeyword(name))
 
 
-@pytest.fixture(params=SHELLS, ids=lambda factory: factory.__name__)
-def shell(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Run the test once for each shell."""
-    factory: Callable[..., Any] = request.param
+@pytest.fixture(params=SHELLS, ids=lambda shell: f"{shell[0].__name__} {shell[1]}")
+def shell(request: pytest.FixtureRequest) -> tuple[Callable[..., Any], str]:
+    """Run the test once for each shell and each colour that it serves."""
+    factory: tuple[Callable[..., Any], str] = request.param
     return factory
 
 
 class Pair:
     """A function that gives back its arguments, bare and guarded; or raises `stop` while that is set."""
 
-    def __init__(self, factory: Callable[..., Any], parameters: str, given: str, clock: FakeClock) -> None:
+    def __init__(self, factory: tuple[Callable[..., Any], str], parameters: str, given: str, clock: FakeClock) -> None:
         decorator, body = SHELLS[factory]
         source, self.drive = BODIES[body]
         self.stop: list[Exception] = []
@@ -153,15 +153,15 @@ def can_be_guarded(pair: Callable[[], Pair], args: tuple[Any, ...], kwargs: dict
 
 def test_every_shell_is_tested_here():
     """The table holds each factory there is."""
-    assert factories(breaker) | factories(breaker_any) | factories(limiter) == set(SHELLS)
+    assert factories(breaker) | factories(breaker_any) | factories(limiter) == {factory for factory, _ in SHELLS}
 
 
 def test_the_table_reaches_the_shell_it_names(shell, clock):
     """The compiled code stands where the factory's source stands."""
-    lines, first = inspect.getsourcelines(shell)
+    lines, first = inspect.getsourcelines(shell[0])
     code = Pair(shell, "x", "x", clock).guarded.__code__
 
-    assert inspect.getsourcefile(shell) == code.co_filename
+    assert inspect.getsourcefile(shell[0]) == code.co_filename
     assert code.co_firstlineno in range(first, first + len(lines))
 
 
@@ -176,13 +176,13 @@ def test_a_parameter_may_have_any_name(shell, clock, form):
 
         return can_be_guarded(pair, () if keyed else (4,), {name: 4} if keyed else {})
 
-    assert [] == [name for name in parameter_names(shell) if not works(name)]
+    assert [] == [name for name in parameter_names(shell[0]) if not works(name)]
 
 
 @pytest.mark.parametrize("form", ["{}, /", "{}", "*, {}"])
 def test_a_signature_may_have_all_those_names(shell, clock, form):
     """They may stand together, with every builtin there is."""
-    names = sorted({*parameter_names(shell), *dir(builtins)} - {*keyword.kwlist, "__debug__"})
+    names = sorted({*parameter_names(shell[0]), *dir(builtins)} - {*keyword.kwlist, "__debug__"})
     listed = ", ".join(names)
     values = dict(zip(names, range(len(names)), strict=True))
     args, kwargs = ((), values) if form == "*, {}" else (tuple(values.values()), {})

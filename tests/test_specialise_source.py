@@ -6,6 +6,7 @@ import io
 import linecache
 import pdb  # noqa: T100 -- the debugger is what is tested
 import py_compile
+import re
 import shutil
 import subprocess
 import sys
@@ -105,7 +106,10 @@ def test_the_lines_of_a_shell_are_those_of_its_source(clock, guard, body):
     code = GUARDS[guard](clock).decorate(BODIES[body][0]).__code__
     (written,) = [other for other in codes_in(code.co_filename) if other.co_firstlineno == code.co_firstlineno]
 
-    assert lines_of(written) == lines_of(code)
+    source = lambda line: linecache.getline(code.co_filename, line)  # noqa: E731
+    left_out = [source(line) for line in lines_of(written) if line not in lines_of(code)]
+    assert set(lines_of(code)) <= set(lines_of(written))
+    assert [] == [line for line in left_out if not re.search(r"plain|Awaited|__await__", line)]
 
 
 @pytest.mark.parametrize("guard", GUARDS)

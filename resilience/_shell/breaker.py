@@ -1,7 +1,8 @@
-"""Shells of the circuit breaker, one for each kind of tally and colour of function.
+"""Shells of the circuit breaker, one for each kind of tally.
 
 Each is a factory: `call` is the user's function, `gate` the circuit, `core` its state machine. The shell inside is
-ordinary Python; `specialise` compiles it again with the user's own signature in the place of `*args, **kwargs`.
+ordinary Python; `specialise` compiles it again with the user's own signature in the place of `*args, **kwargs`, and for
+a coroutine function with `await` before the call.
 
 What a shell may leave out is what would change nothing: a success is not settled while `permit is core.quiet`, and only
 counted while the permit allows that (`counts`, `until`). `tests/stateful/test_quiet_law.py` holds this law. The
@@ -14,7 +15,7 @@ result that was none, since asking a type costs more than all the rest (`bench: 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from resilience._shell.awaited import Awaited
@@ -23,16 +24,7 @@ if TYPE_CHECKING:
     from resilience._core.breaker import BreakerCore
     from resilience._gate.circuit import Circuit
 
-__all__ = [
-    "clocked",
-    "clocked_async",
-    "counted",
-    "counted_async",
-    "quiet",
-    "quiet_async",
-    "timed",
-    "timed_async",
-]
+__all__ = ["clocked", "counted", "quiet", "timed"]
 
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
 """Types that are common as results and certainly no awaitables."""
@@ -63,25 +55,6 @@ def quiet(call: Callable[..., Any], gate: Circuit, core: BreakerCore) -> Callabl
     return shell
 
 
-def quiet_async(call: Callable[..., Awaitable[Any]], gate: Circuit, core: BreakerCore) -> Callable[..., Any]:
-    """Guard a coroutine function; a success changes nothing while none has failed."""
-
-    async def shell(*args: Any, **kwargs: Any) -> Any:
-        permit = core.standing
-        if permit is None:
-            permit = gate.admit()
-        try:
-            result = await call(*args, **kwargs)
-        except BaseException as error:
-            gate.fail(permit, error)
-            raise
-        if permit is not core.quiet:
-            gate.succeed(permit, result)
-        return result
-
-    return shell
-
-
 def counted(call: Callable[..., Any], gate: Circuit, core: BreakerCore) -> Callable[..., Any]:
     """Guard a function; a success takes the next number of the window."""
     plain: type = int
@@ -100,27 +73,6 @@ def counted(call: Callable[..., Any], gate: Circuit, core: BreakerCore) -> Calla
             if hasattr(type(result), "__await__"):
                 return Awaited(result, gate, permit)
             plain = type(result)
-        if permit.counts:
-            permit.calls += 1.0
-        else:
-            gate.succeed(permit, result)
-        return result
-
-    return shell
-
-
-def counted_async(call: Callable[..., Awaitable[Any]], gate: Circuit, core: BreakerCore) -> Callable[..., Any]:
-    """Guard a coroutine function; a success takes the next number of the window."""
-
-    async def shell(*args: Any, **kwargs: Any) -> Any:
-        permit = core.standing
-        if permit is None:
-            permit = gate.admit()
-        try:
-            result = await call(*args, **kwargs)
-        except BaseException as error:
-            gate.fail(permit, error)
-            raise
         if permit.counts:
             permit.calls += 1.0
         else:
@@ -157,29 +109,6 @@ def timed(call: Callable[..., Any], gate: Circuit, core: BreakerCore, clock: Cal
     return shell
 
 
-def timed_async(
-    call: Callable[..., Awaitable[Any]], gate: Circuit, core: BreakerCore, clock: Callable[[], float]
-) -> Callable[..., Any]:
-    """Guard a coroutine function; a success belongs to the running slice until that is over."""
-
-    async def shell(*args: Any, **kwargs: Any) -> Any:
-        permit = core.standing
-        if permit is None:
-            permit = gate.admit()
-        try:
-            result = await call(*args, **kwargs)
-        except BaseException as error:
-            gate.fail(permit, error)
-            raise
-        if clock() < permit.until:
-            permit.calls += 1.0
-        else:
-            gate.succeed(permit, result)
-        return result
-
-    return shell
-
-
 def clocked(
     call: Callable[..., Any], gate: Circuit, core: BreakerCore, clock: Callable[[], float], fast: float
 ) -> Callable[..., Any]:
@@ -201,31 +130,6 @@ def clocked(
             if hasattr(type(result), "__await__"):
                 return Awaited(result, gate, permit, started)
             plain = type(result)
-        now = clock()
-        if now - started < fast and now < permit.until and permit is core.quiet:
-            permit.calls += 1.0
-        else:
-            gate.succeed(permit, result, started)
-        return result
-
-    return shell
-
-
-def clocked_async(
-    call: Callable[..., Awaitable[Any]], gate: Circuit, core: BreakerCore, clock: Callable[[], float], fast: float
-) -> Callable[..., Any]:
-    """Guard a coroutine function and measure it; what took less than *fast* seconds was certainly not slow."""
-
-    async def shell(*args: Any, **kwargs: Any) -> Any:
-        permit = core.standing
-        if permit is None:
-            permit = gate.admit()
-        started = clock()
-        try:
-            result = await call(*args, **kwargs)
-        except BaseException as error:
-            gate.fail(permit, error, started)
-            raise
         now = clock()
         if now - started < fast and now < permit.until and permit is core.quiet:
             permit.calls += 1.0

@@ -4,7 +4,7 @@
 no other thread can come between them and the stores, since there is no call and no jump back among them. What the lane
 does not answer goes to `enter`, which decides exactly, and waits or raises. `keyed` does the same with the level of a
 key whose type compares and hashes without Python code, so that there too no other thread comes between; `general`
-always goes to `enter`.
+always goes to `enter`. For coroutine functions `specialise` awaits both `enter` and the call.
 """
 
 from __future__ import annotations
@@ -23,16 +23,11 @@ __all__ = [
     "general_async_generator",
     "general_generator",
     "keyed",
-    "keyed_async",
     "lane",
-    "lane_async",
 ]
 
 Enter = Callable[..., object]
 """Decides for a key, given the time just read and the nanoseconds that are certainly missing; waits or raises."""
-EnterAsync = Callable[..., Awaitable[object]]
-"""The same for a task."""
-
 ATOMS = frozenset({str, int, bytes})
 """Types of keys whose hash and comparison run no Python code."""
 
@@ -55,30 +50,6 @@ def lane(call: Callable[..., Any], bucket: Bucket, read: Callable[[], int], ente
         else:
             enter(None, now)
         return call(*args, **kwargs)
-
-    return shell
-
-
-def lane_async(
-    call: Callable[..., Awaitable[Any]], bucket: Bucket, read: Callable[[], int], enter: EnterAsync
-) -> Callable[..., Any]:
-    """Guard a coroutine function with one token of one bucket."""
-
-    async def shell(*args: Any, **kwargs: Any) -> Any:
-        now = read()
-        if now >= bucket.lane_full_at:
-            if not bucket.lane_taken:
-                bucket.lane_full_at = now + bucket.lane_unit
-            elif now >= bucket.lane_full_at + bucket.lane_taken * bucket.lane_unit:
-                bucket.lane_taken = 0
-                bucket.lane_full_at = now + bucket.lane_unit
-            else:
-                await enter(None, now)
-        elif bucket.lane_taken < bucket.lane_limit:
-            bucket.lane_taken += 1
-        else:
-            await enter(None, now)
-        return await call(*args, **kwargs)
 
     return shell
 
@@ -111,42 +82,6 @@ def keyed(
                 else:
                     enter(whose, now, -((quota.room + present - full_at) // quota.scale))
         return call(*args, **kwargs)
-
-    return shell
-
-
-def keyed_async(
-    call: Callable[..., Awaitable[Any]],
-    key: Callable[..., Hashable],
-    bucket: Bucket,
-    read: Callable[[], int],
-    enter: EnterAsync,
-) -> Callable[..., Any]:
-    """Guard a coroutine function with one token of its key's bucket."""
-
-    async def shell(*args: Any, **kwargs: Any) -> Any:
-        whose = key(*args, **kwargs)
-        slot = hash(whose)
-        now = read()
-        shards = bucket.key_lane
-        if shards is None or type(whose) not in ATOMS:
-            await enter(whose, now)
-        else:
-            shard = shards[slot % len(shards)]
-            quota = bucket.quota
-            present = now * quota.scale
-            try:
-                full_at = shard[whose]
-            except KeyError:
-                await enter(whose, now)
-            else:
-                if full_at <= present:
-                    shard[whose] = present + quota.unit
-                elif full_at - present <= quota.room:
-                    shard[whose] = full_at + quota.unit
-                else:
-                    await enter(whose, now, -((quota.room + present - full_at) // quota.scale))
-        return await call(*args, **kwargs)
 
     return shell
 

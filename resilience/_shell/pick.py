@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from resilience._gate.door import door, door_async
@@ -18,6 +19,8 @@ from resilience._gate.entrance import Entrance
 
 __all__ = ["circuit_shell", "finding_shell", "general_shell", "lane_shell"]
 
+_CALL = frozenset({"call"})
+_CALL_AND_ENTER = frozenset({"call", "enter"})
 _MARGIN = 1e-6
 """Seconds by which a call must be faster than the limit for a shell to call it fast without the exact sum."""
 
@@ -26,20 +29,20 @@ def circuit_shell(
     call: Callable[..., Any], colour: Colour, circuit: Circuit, config: BreakerConfig, seconds: Callable[[], float]
 ) -> Any:
     """A shell around one circuit."""
-    is_async = colour is Colour.ASYNC
     factory: Any
     rest: tuple[Any, ...] = ()
     if config.slow_call_duration is not None:
-        factory = breaker.clocked_async if is_async else breaker.clocked
-        rest = (seconds, config.slow_call_duration / 1e9 - _MARGIN)
+        factory, rest = breaker.clocked, (seconds, config.slow_call_duration / 1e9 - _MARGIN)
     elif config.failure_rate is None:
-        factory = breaker.quiet_async if is_async else breaker.quiet
+        factory = breaker.quiet
     elif config.window_span is not None:
-        factory = breaker.timed_async if is_async else breaker.timed
-        rest = (seconds,)
+        factory, rest = breaker.timed, (seconds,)
     else:
-        factory = breaker.counted_async if is_async else breaker.counted
-    return specialise(factory, call, circuit, circuit.core, *rest)
+        factory = breaker.counted
+    if colour is not Colour.ASYNC:
+        return specialise(factory, call, circuit, circuit.core, *rest)
+    plain = partial(breaker_any.keyed_async, call, lambda *_args, **_kwargs: circuit, seconds)
+    return specialise(factory, call, circuit, circuit.core, *rest, awaits=_CALL, plain=plain)
 
 
 def finding_shell(
@@ -63,15 +66,18 @@ def lane_shell(
     limit: int | None,
 ) -> Any:
     """A shell around one token of one bucket."""
-    is_async = colour is Colour.ASYNC
-    enter: Any = door_async(entrance, limit) if is_async else door(entrance, limit)
     gate = entrance.limiters[0]
-    factory: Any
-    if key is None:
-        factory = limiter.lane_async if is_async else limiter.lane
-        return specialise(factory, call, gate.bucket, gate.read, enter)
-    factory = limiter.keyed_async if is_async else limiter.keyed
-    return specialise(factory, call, key, gate.bucket, gate.read, enter)
+    factory: Any = limiter.lane if key is None else limiter.keyed
+    first = () if key is None else (key,)
+    if colour is not Colour.ASYNC:
+        return specialise(factory, call, *first, gate.bucket, gate.read, door(entrance, limit))
+
+    def enter(*args: Any, **kwargs: Any) -> Awaitable[None]:
+        return entrance.admit_async(((None if key is None else key(*args, **kwargs), 1),), limit)
+
+    plain = partial(limiter.general_async, call, enter)
+    way_in = door_async(entrance, limit)
+    return specialise(factory, call, *first, gate.bucket, gate.read, way_in, awaits=_CALL_AND_ENTER, plain=plain)
 
 
 def general_shell(
