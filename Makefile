@@ -53,7 +53,7 @@ coverage: $(VENV)/.lint ## Run the tests and report uncovered lines and branches
 	@$(PY) -m coverage report
 
 nightly: $(VENV)/.lint ## Run the tests with many more examples than a change can wait for.
-	@$(PY) -m pytest --hypothesis-profile=nightly $(ARGS)
+	@HYPOTHESIS_PROFILE=nightly $(PY) -m pytest $(ARGS)
 
 dist: $(VENV)/.release ## Build the sdist and the wheel, and check both.
 	@rm -rf dist

@@ -6,6 +6,7 @@ frame, which is the same at both ends.
 
 from __future__ import annotations
 
+import inspect
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any
@@ -14,15 +15,19 @@ __all__ = ["enter", "leave"]
 
 _Place = tuple[int, int]
 
-_entered: ContextVar[tuple[tuple[object, _Place, Any], ...]] = ContextVar("resilience_entered", default=())
+_SUSPENDS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+_entered: ContextVar[tuple[tuple[object, _Place | None, Any], ...]] = ContextVar("resilience_entered", default=())
 _by_place: dict[_Place, list[Any]] = {}
 """What is held, by the identities of its owner and of the frame its block is in."""
 
 
 def enter(owner: object, held: Any, frame: FrameType) -> None:
     """Remember what *owner* handed out at the beginning of a block in *frame*."""
-    place = id(owner), id(frame)
-    _by_place.setdefault(place, []).append(held)
+    # Only the frames that can be left half-way are put on the books: an id is used again when its frame is gone.
+    place = (id(owner), id(frame)) if frame.f_code.co_flags & _SUSPENDS else None
+    if place is not None:
+        _by_place.setdefault(place, []).append(held)
     _entered.set((*_entered.get(), (owner, place, held)))
 
 
@@ -31,7 +36,7 @@ def leave(owner: object, frame: FrameType) -> Any:
     stack = _entered.get()
     for at in range(len(stack) - 1, -1, -1):
         whose, place, held = stack[at]
-        if whose is owner and _forget(place, held):
+        if whose is owner and (place is None or _forget(place, held)):
             _entered.set(stack[:at] + stack[at + 1 :])
             return held
     here = id(owner), id(frame)

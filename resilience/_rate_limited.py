@@ -107,12 +107,12 @@ def _check_company(shared: list[Any], limits: tuple[Any, ...], **own: Any) -> No
 def _view(limit: TokenBucket | BucketView, key: Callable[..., Hashable] | None, cost: Any) -> BucketView:
     """A view with the decorator's key and cost where it has none of its own."""
     if isinstance(limit, TokenBucket):
-        limit = BucketView(limit, key, cost)
-    elif limit.key is None and key is not None:
-        limit = BucketView(limit.bucket, key, limit.cost)
-    if not callable(limit.cost):
-        limit.bucket.limiter.check_capacity(limit.cost)
-    return limit
+        view = BucketView(limit, key, cost)
+    else:
+        view = BucketView(limit.bucket, limit.key or key, cost if limit.cost is None else limit.cost)
+    if not callable(view.cost):
+        view.bucket.limiter.check_capacity(view.cost)
+    return view
 
 
 def _entrance(views: list[BucketView]) -> Entrance:

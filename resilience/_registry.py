@@ -27,9 +27,12 @@ class Policy(Protocol):
 _lock = threading.RLock()  # re-entrant: a collection inside may end a policy, and its end comes back here
 _living: dict[tuple[str, str], weakref.ref[Any]] = {}
 _serials = itertools.count(1)
+_next_number: dict[tuple[str, str], int] = {}
+_blocks: list[list[Any]] = []
+"""The policies that stand aside, for each block that wants none."""
 
 MADE = "_made"
-"""The attribute that a policy sets to True when it is whole: it is entered before, to know its name."""
+"""The attribute that is True once a policy is whole: it is entered before, to know its name."""
 GUARDS = "__resilience_policies__"
 """The attribute under which a guarded callable keeps its policies, outermost first."""
 
@@ -43,11 +46,13 @@ def enrol(policy: Any, kind: str, wanted: str) -> str:
     """Enter a policy and give the name it shows under: *wanted*, or `wanted#2` and so on where its kind has that."""
     with _lock:
         name = wanted
-        for number in itertools.count(2):
-            holder = _living.get((kind, name))
-            if holder is None or holder() is None:
-                break
-            name = f"{wanted}#{number}"
+        if _is_taken(kind, name):
+            number = _next_number.get((kind, wanted), 2)  # where the last search ended: names may be many
+            while _is_taken(kind, name := f"{wanted}#{number}"):
+                number += 1
+            _next_number[kind, wanted] = number + 1
+        else:
+            _next_number.pop((kind, wanted), None)
         entry = kind, name
 
         def forget(ended: weakref.ref[Any]) -> None:
@@ -64,6 +69,35 @@ def enrol(policy: Any, kind: str, wanted: str) -> str:
         return name
 
 
+def _is_taken(kind: str, name: str) -> bool:
+    holder = _living.get((kind, name))
+    return holder is not None and holder() is not None
+
+
+def finish(policy: Any) -> None:
+    """Let a policy be seen, now that it is whole; inside blocks without policies it stands aside like the others."""
+    setattr(policy, MADE, True)
+    for block in _blocks:
+        policy._stand_aside(1)  # noqa: SLF001 -- the registry and its policies are one
+        block.append(policy)
+
+
+def begin_aside() -> list[Any]:
+    """Let all policies stand aside, and those made until `end_aside`."""
+    block = list(living())
+    for policy in block:
+        policy._stand_aside(1)  # noqa: SLF001 -- as above
+    _blocks.append(block)
+    return block
+
+
+def end_aside(block: list[Any]) -> None:
+    """Let the policies of a block act again."""
+    _blocks[:] = [other for other in _blocks if other is not block]
+    for policy in block:
+        policy._stand_aside(-1)  # noqa: SLF001 -- as above
+
+
 def living() -> tuple[Any, ...]:
     """Every policy that is made and that somebody still holds, in the order in which they were made."""
     with _lock:
@@ -78,12 +112,15 @@ def attach(guarded: Any, policies: tuple[Any, ...], inner: Any) -> None:
 
 
 def guards_of(function: Any) -> tuple[Any, ...]:
-    """The policies that guard *function*, outermost first; looks through methods and descriptors."""
-    for candidate in (function, getattr(function, "__func__", None)):
-        found = getattr(candidate, GUARDS, None)
+    """The policies that guard *function*, outermost first; looks through methods, partials and properties."""
+    while True:
+        found = getattr(function, GUARDS, None)
         if isinstance(found, tuple):
             return found
-    return ()
+        inner = (getattr(function, name, None) for name in ("__func__", "func", "fget"))
+        function = next((one for one in inner if one is not None), None)
+        if function is None:
+            return ()
 
 
 _held: list[threading.Lock] = []

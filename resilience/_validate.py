@@ -58,8 +58,8 @@ def number(parameter: str, value: Any, *, allowed: str = "a finite number > 0", 
 def _is_finite(value: float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # an int beyond every float is finite all the same
-        return True
+    except OverflowError:
+        return False  # an int beyond every float: what is made of it could not be told
 
 
 def duration(
@@ -72,6 +72,8 @@ def duration(
     """Let seconds or a `timedelta` pass, as seconds."""
     if isinstance(value, timedelta):
         value = value.total_seconds()
+    if isinstance(value, int) and value > _LONGEST:
+        value = _LONGEST
     return min(float(min(number(parameter, value, allowed=allowed, least=least), _LONGEST)), _LONGEST)
 
 

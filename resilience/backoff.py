@@ -18,19 +18,20 @@ Jitter = float | Literal["full"]
 
 
 class _Backoff:
-    """A function of the number of times, from 1, that gives seconds."""
+    """A function of the number of times, from 1, that gives seconds: `start * growth ** (n - 1) + step * (n - 1)`."""
 
-    __slots__ = ("_jitter", "_length", "_maximum", "_text")
-
-    def __init__(self, text: str, length: Callable[[int], float], maximum: float, jitter: Jitter) -> None:
+    def __init__(self, text: str, start: float, growth: float, step: float, maximum: float, jitter: Jitter) -> None:  # noqa: PLR0913, PLR0917 -- one each
         self._text = text
-        self._length = length
+        self._start = start
+        self._growth = growth
+        self._step = step
         self._maximum = maximum
         self._jitter = jitter
 
     def __call__(self, times: int, /) -> float:
+        past = count("times", times) - 1
         try:
-            length = self._length(count("times", times))
+            length = self._start * self._growth**past + self._step * past
         except OverflowError:
             length = float("inf")
         length = min(length, self._maximum)
@@ -75,7 +76,7 @@ def exponential(
     start = duration("first", first)
     growth = number("factor", factor, allowed="a finite number >= 1", least=1)
     text = f"exponential({start:g}, factor={growth:g}, maximum={maximum!r}, jitter={jitter!r})"
-    return _Backoff(text, lambda times: start * float(growth) ** (times - 1), _cap(maximum), _spread(jitter))
+    return _Backoff(text, start, float(growth), 0.0, _cap(maximum), _spread(jitter))
 
 
 def linear(
@@ -101,7 +102,7 @@ def linear(
     allowed = "a finite number of seconds >= 0, a timedelta, or None"
     more = start if step is None else duration("step", step, allowed=allowed, least=0)
     text = f"linear({start:g}, step={more:g}, maximum={maximum!r}, jitter={jitter!r})"
-    return _Backoff(text, lambda times: start + more * (times - 1), _cap(maximum), _spread(jitter))
+    return _Backoff(text, start, 1.0, more, _cap(maximum), _spread(jitter))
 
 
 def constant(seconds: float | timedelta, *, jitter: Jitter = 0.0) -> Callable[[int], float]:
@@ -116,4 +117,5 @@ def constant(seconds: float | timedelta, *, jitter: Jitter = 0.0) -> Callable[[i
         TypeError: A value is of the wrong type.
     """
     length = duration("seconds", seconds)
-    return _Backoff(f"constant({length:g}, jitter={jitter!r})", lambda _: length, float("inf"), _spread(jitter))
+    text = f"constant({length:g}, jitter={jitter!r})"
+    return _Backoff(text, length, 1.0, 0.0, float("inf"), _spread(jitter))

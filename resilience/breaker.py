@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CircuitBreaker"]
 
+_FOR_A_TIME = "a finite number of seconds >= 0, a timedelta, or None"
+
+_FOR_A_TIME = "a finite number of seconds >= 0, a timedelta, or None"
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -90,7 +94,7 @@ class CircuitBreaker:
         self._circuits = Circuits(self._shared, options.max_keys)
         if self._key is None:
             self._circuits.get(None)
-        self._made = True
+        _registry.finish(self)
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call *function* under this breaker; `key` is applied to the arguments.
@@ -98,7 +102,7 @@ class CircuitBreaker:
         Raises:
             CircuitOpenError: The circuit is open; the function was not called.
         """
-        shell = any_shells.keyed(function, self._find(self._key), self._shared.seconds)
+        shell = any_shells.keyed(function, self._find(self._key and fitted(self._key, function)), self._shared.seconds)
         return shell(*args, **kwargs)  # type: ignore[no-any-return] # the shell returns what it calls
 
     async def call_async(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -107,7 +111,9 @@ class CircuitBreaker:
         Raises:
             CircuitOpenError: The circuit is open; the function was not called.
         """
-        shell = any_shells.keyed_async(function, self._find(self._key), self._shared.seconds)
+        shell = any_shells.keyed_async(
+            function, self._find(self._key and fitted(self._key, function)), self._shared.seconds
+        )
         return await shell(*args, **kwargs)  # type: ignore[no-any-return] # the shell returns what it calls
 
     def __enter__(self) -> Self:
@@ -158,14 +164,18 @@ class CircuitBreaker:
         return sum_up(self._name, [circuit.look(view) for circuit in self._reach()])
 
     def history(self) -> tuple[StateChanged, ...]:
-        """The last 100 transitions of each circuit, oldest first."""
+        """The last 100 transitions, oldest first."""
         histories = [(circuit, circuit.look(lambda core, _: tuple(core.history))) for circuit in self._reach()]
         events = [self._shared.event(move, circuit.key) for circuit, moves in histories for move in moves]
-        return tuple(sorted(events, key=lambda event: event.at))
+        return tuple(sorted(events, key=lambda event: event.at))[-100:][-100:]
 
     def force_open(self, seconds: float | timedelta | None = None) -> None:
         """Reject all calls: until `reset()`, or for *seconds* and then half-open (what a `Retry-After` asks for)."""
-        length = None if seconds is None else to_nanoseconds(_validate.duration("seconds", seconds))
+        length = (
+            None
+            if seconds is None
+            else to_nanoseconds(_validate.duration("seconds", seconds, allowed=_FOR_A_TIME, least=0))
+        )
         until = None if length is None else self._shared.read() + length
 
         def command(core: BreakerCore, now: int) -> None:
@@ -203,18 +213,17 @@ class CircuitBreaker:
         return self._circuits.get(self._own_key)
 
     def _find(self, key: Callable[..., Hashable] | None) -> Callable[..., Circuit]:
-        get = self._circuits.get
+        get, own = self._circuits.get, self._own_key
         if key is None:
-            circuit = get(self._own_key)
-            return lambda *_args, **_kwargs: circuit
+            return lambda *_args, **_kwargs: get(own)
         return lambda *args, **kwargs: get(key(*args, **kwargs))
 
     def _shell(self, call: Callable[..., Any], colour: Colour, key: Callable[..., Hashable] | None) -> Any:
         """The cheapest shell that serves this breaker's rules."""
-        if key is None and colour in (Colour.SYNC, Colour.ASYNC):
+        if key is None and type(self) is not _OneKey and colour in (Colour.SYNC, Colour.ASYNC):
             return circuit_shell(call, colour, self._only_circuit(), self._shared.config, self._shared.seconds)
-        find = self._find(None if key is None else fitted(key, call))
-        return finding_shell(call, colour, find, self._shared.seconds)
+        find = self._find(key and fitted(key, call))
+        return finding_shell(call, colour, find, self._shared.config, self._shared.seconds)
 
     def _renew(self) -> None:
         self._circuits.renew()
@@ -236,10 +245,10 @@ class _OneKey(CircuitBreaker):
     """One key's circuit of a breaker: the same object to look at and to call through, reaching that circuit alone."""
 
     def __init__(self, whole: CircuitBreaker, key: Hashable) -> None:
-        self.__dict__.update(whole.__dict__, _key=None, _own_key=key)
+        self.__dict__.update(whole.__dict__, _key=None, _own_key=key, _whole=whole)
 
     def _reach(self) -> tuple[Circuit, ...]:
-        return (self._circuits.get(self._own_key),)
+        return self._circuits.reach(self._own_key)
 
     def _order(self, command: Command, *, stands: bool) -> None:  # noqa: ARG002 -- one circuit: none comes later
         self._circuits.get(self._own_key).order(command)

@@ -203,7 +203,7 @@ async def park_async(clock: Clock, alarm: AsyncAlarm, seconds: float | None) -> 
 
 def to_nanoseconds(seconds: float) -> int:
     """Turn seconds into whole nanoseconds, the unit in which every decision is made."""
-    return round(seconds * 1e9)
+    return round(min(seconds, _LONGEST / 1e9) * 1e9)
 
 
 def to_seconds(nanoseconds: int) -> float:

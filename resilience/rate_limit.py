@@ -1,4 +1,4 @@
-"""The rate limiter: the `TokenBucket` object and the `rate_limited` decorator."""
+"""The rate limiter as an object to share: the token bucket."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TokenBucket:
         self._name = _registry.enrol(self, "rate_limit", options.name or title or _registry.fresh_name("token-bucket"))
         self.limiter = Limiter(self._name, options)  # the gate; for the decorator, not for users
         self._entrance = Entrance((self.limiter,))
-        self._made = True
+        _registry.finish(self)
 
     # -- taking -----------------------------------------------------------------------------------------------------
 
@@ -123,11 +123,13 @@ class TokenBucket:
         self.limiter.move(key, check_cost(n, "n"), forward=True)
 
     def pause(self, seconds: float | timedelta, key: Hashable = None) -> None:
-        """Admit nobody for *seconds* (> 0), as a remote `Retry-After` asks; tokens accrue meanwhile.
+        """Admit nobody for *seconds* (>= 0), as a remote `Retry-After` asks; tokens accrue meanwhile.
 
         A later pause never shortens one. Those in line plan anew.
         """
-        self.limiter.pause(key, to_nanoseconds(_validate.duration("seconds", seconds)))
+        allowed = "a finite number of seconds >= 0, or a timedelta"
+        allowed = "a finite number of seconds >= 0, or a timedelta"
+        self.limiter.pause(key, to_nanoseconds(_validate.duration("seconds", seconds, allowed=allowed, least=0)))
 
     def set_rate(self, rate: float | str, capacity: float | None = None, *, per: float | timedelta = 1.0) -> None:
         """Let another rate hold for every key from this instant; None keeps the capacity.
@@ -138,9 +140,11 @@ class TokenBucket:
         pace, burst, _ = rate_and_capacity(rate, capacity, per)
         self.limiter.set_rate(pace, burst)
 
-    def by(self, *, key: Callable[..., Hashable] | None = None, cost: float | Callable[..., float] = 1) -> BucketView:
+    def by(
+        self, *, key: Callable[..., Hashable] | None = None, cost: float | Callable[..., float] | None = None
+    ) -> BucketView:
         """The same bucket, seen with a key and a cost of its own, for `@rate_limited(api, tpm.by(cost=...))`."""
-        return BucketView(self, _validate.callable_or_none("key", key), check_cost_rule(cost))
+        return BucketView(self, _validate.callable_or_none("key", key), None if cost is None else check_cost_rule(cost))
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -202,7 +206,7 @@ class TokenBucket:
 
 
 class BucketView:
-    """A bucket with a key and a cost of its own; made by `TokenBucket.by`."""
+    """A bucket with a key and a cost of its own (None: the decorator's); made by `TokenBucket.by`."""
 
     __slots__ = ("bucket", "cost", "key")
 

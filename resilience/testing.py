@@ -64,6 +64,9 @@ class FakeClock:
     def advance(self, seconds: float | timedelta) -> None:
         """Move forward, stopping at every timer and sleeper on the way.
 
+        Whoever is woken runs when the clock has come to its end: a line in which one waits for the next is served step
+        by step, by as many advances.
+
         Raises:
             ValueError: *seconds* is negative or not finite.
         """
@@ -106,6 +109,7 @@ class FakeClock:
 
     def timer(self, seconds: float, callback: Callable[[], object]) -> Callable[[], None]:
         """Call *callback* when the clock passes *seconds* from now, unless the returned function is called before."""
+        number("seconds", seconds, allowed="a finite number of seconds >= 0", least=0)
         return self._enter(seconds, callback, sleeper=False)
 
     # -- inside -----------------------------------------------------------------------------------------------------
@@ -167,12 +171,9 @@ def reset_policies() -> None:
 
 @contextmanager
 def policies_disabled() -> Generator[None]:
-    """Let every call pass every living policy, uncounted, inside the block; afterwards all is as it was before."""
-    policies = _registry.living()
-    for policy in policies:
-        policy._stand_aside(1)  # noqa: SLF001 -- the testing module is the package's own
+    """Let every call pass every policy, uncounted, inside the block; afterwards all is as it was before."""
+    block = _registry.begin_aside()
     try:
         yield
     finally:
-        for policy in policies:
-            policy._stand_aside(-1)  # noqa: SLF001 -- as above
+        _registry.end_aside(block)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from resilience._core.permit import Counts, CountTally, Permit, SliceTally
 
@@ -46,10 +46,12 @@ class BreakerConfig:
     settle_all: bool = False
     lock_free: bool = True
 
-    @property
-    def windowed(self) -> bool:
-        """Whether verdicts are kept."""
-        return self.failure_rate is not None or self.slow_call_rate is not None
+    windowed: bool = field(init=False)
+    """Whether verdicts are kept."""
+
+    def __post_init__(self) -> None:
+        windowed = self.failure_rate is not None or self.slow_call_rate is not None
+        object.__setattr__(self, "windowed", windowed)  # the way around `frozen`, for the one who freezes
 
     def new_tally(self) -> Permit:
         """The standing permit of a new closed period."""

@@ -75,6 +75,10 @@ class Round:
     def _closes(self, good: int, rate: float | None) -> bool:
         return good == self.size if rate is None else (self.size - good) / self.size < rate
 
+    def tale(self) -> str:
+        """How the round stands, in words."""
+        return f"{len(self.running)} of {self.size} probes running, {self.settled} settled"
+
     def overdue(self, now: int) -> Probe | None:
         """The running probe with the earliest deadline, when that has come."""
         first = next(iter(self.running), None)

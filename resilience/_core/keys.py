@@ -29,19 +29,20 @@ Shard = dict[Hashable, int]
 
 
 class _Era:
-    __slots__ = ("count", "ended_at", "quota", "shards")
+    __slots__ = ("count", "ended_at", "furthest", "quota", "shards")
 
-    def __init__(self, shards: list[Shard], count: int, quota: Quota, ended_at: int) -> None:
+    def __init__(self, shards: list[Shard], count: int, quota: Quota, ended_at: int, furthest: int) -> None:
         self.shards = shards
         self.count = count
         self.quota = quota
         self.ended_at = ended_at
+        self.furthest = furthest  # no key of it is full later, in ticks of its quota
 
 
 class KeyTable:
     """Keys and the instants, in ticks of the present quota, at which their buckets are full again."""
 
-    __slots__ = ("_past", "count", "max_keys", "quota", "shards", "size")
+    __slots__ = ("_furthest", "_past", "count", "max_keys", "quota", "shards", "size")
 
     def __init__(self, quota: Quota, max_keys: int) -> None:
         self.quota = quota
@@ -50,6 +51,7 @@ class KeyTable:
         self.shards: list[Shard] = [{} for _ in range(self.size)]
         self.count = 0
         self._past: list[_Era] = []
+        self._furthest = 0  # what was written through `put`; shells write nothing beyond a capacity from now
 
     def get(self, key: Hashable) -> int | None:
         """When the key's bucket is full again; None where nothing is known, which is the same as full."""
@@ -60,6 +62,7 @@ class KeyTable:
     def put(self, key: Hashable, full_at: int, now: int) -> Hashable | None:
         """Store an instant; the answer is a key that still owed and had to go, None for none."""
         shard = self.shards[hash(key) % self.size]
+        self._furthest = max(self._furthest, full_at)
         if key in shard:
             shard[key] = full_at
             return None
@@ -74,11 +77,13 @@ class KeyTable:
     def change(self, quota: Quota, now: int) -> None:
         """Let *quota* hold for every key from *now* on."""
         present = self.count - sum(era.count for era in self._past)
+        furthest = max(self._furthest, now * self.quota.scale + self.quota.cap)
         if present:
-            self._past.append(_Era(self.shards, present, self.quota, now))
+            self._past.append(_Era(self.shards, present, self.quota, now, furthest))
             self.shards = [{} for _ in range(self.size)]
         elif self._past:
-            self._past.append(_Era([], 0, self.quota, now))  # its keys' history goes through this quota too
+            self._past.append(_Era([], 0, self.quota, now, 0))  # its keys' history goes through this quota too
+        self._furthest = quota.convert(furthest, self.quota, now)
         self.quota = quota
         self._migrate(now)
 
@@ -108,15 +113,16 @@ class KeyTable:
         return full_at
 
     def _migrate(self, now: int) -> None:
-        """Move a few keys of the oldest era to the present, and forget eras that are empty."""
+        """Move a few keys of the oldest era to the present, and forget eras whose keys are gone or full."""
         past = self._past
-        while past and not past[0].count:
+        while past and not (past[0].count and self._carried(past[0].furthest, 0) > now * self.quota.scale):
+            self.count -= past[0].count
             del past[0]
         if not past:
             return
-        moved = 0
+        moved, most = 0, _SAMPLE * len(past)  # the more eras, the faster
         for shard in past[0].shards:
-            while shard and moved < _SAMPLE:
+            while shard and moved < most:
                 key, full_at = shard.popitem()
                 past[0].count -= 1
                 moved += 1
@@ -125,7 +131,7 @@ class KeyTable:
                     self.shards[hash(key) % self.size][key] = full_at
                 else:
                     self.count -= 1
-            if moved == _SAMPLE:
+            if moved == most:
                 return
 
     def _sweep(self, shard: Shard, now: int) -> None:

@@ -21,6 +21,9 @@ def parts_of(limiters: tuple[Limiter, ...], wants: tuple[Want, ...], now: int) -
     for limiter, (key, cost) in zip(limiters, wants, strict=True):
         if not cost or limiter.bucket.aside:
             continue
+        if limiter.shadow and cost * limiter.bucket.quota.unit > limiter.bucket.quota.cap:
+            limiter.would_reject(key, cost, None, now)
+            continue
         limiter.check_capacity(cost)
         limiter.bucket.prepare(Fraction(cost), now)
         part = Part(limiter.bucket, key, Fraction(cost))

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from resilience._core.breaker import BreakerCore
-from resilience._core.config import several
 from resilience._core.move import Shut
 from resilience._core.permit import GHOST, Permit
 from resilience._feed import everyone
@@ -82,6 +81,8 @@ class Circuit:
                 opening, core.opening = core.opening, 0
                 generation = core.generation
                 error = None if permit is not None or opening else self._rejection(now)
+                if error is not None and shared.shadow:
+                    core.rejected -= 1  # nobody is turned away
             if shared.returned:
                 shared.see_off()
             if not opening:
@@ -199,7 +200,7 @@ class Circuit:
         if recovery is None:
             return
         try:
-            length = to_nanoseconds(duration("the recovery time", recovery(opening)))
+            length = max(1, to_nanoseconds(duration("the recovery time", recovery(opening))))
         except Exception:  # noqa: BLE001 -- the trip stands whatever a user's function does
             log_failure("the recovery-time function", self._name, "the last good length is kept")
             return
@@ -217,9 +218,7 @@ class Circuit:
         error = CircuitOpenError(
             name=self._name,
             retry_after=None if wait is None else wait / 1e9,
-            reason=core.reason
-            if core.round is None
-            else f"{several(core.round.size, 'probe')} out, and no more may be",
+            reason=core.reason if core.round is None else core.round.tale(),
             state=core.state,
             key=self.key,
         )

@@ -44,6 +44,12 @@ class Circuits:
         found = self._by_key.get(key)
         return found if found is not None else self._make(key)
 
+    def reach(self, key: Hashable) -> tuple[Circuit, ...]:
+        """The circuit of *key*, if there is one or an order stands that it would be made with."""
+        if key not in self._by_key and self._standing_order is None:
+            return ()
+        return (self.get(key),)
+
     def _make(self, key: Hashable) -> Circuit:
         made = Circuit(self._shared, key)
         now = self._shared.read()
@@ -68,7 +74,7 @@ class Circuits:
         # Looked at and kept: to the end of the line, so that the next look sees others.
         for circuit in others:
             self._by_key[circuit.key] = self._by_key.pop(circuit.key)
-        gone = min(others, key=lambda circuit: (circuit.core.state is not State.CLOSED, circuit.core.wait(now) or 0))
+        gone = min(others, key=lambda circuit: _debt(circuit.core, now))
         del self._by_key[gone.key]
         self._shared.feed.post(partial(self._dropped, gone.key, now))
 
@@ -103,6 +109,12 @@ class Circuits:
             self._aside += step
             for circuit in self._by_key.values():
                 circuit.core.stand_aside(step)
+
+
+def _debt(core: BreakerCore, now: int) -> tuple[bool, bool, int]:
+    """How much would be lost with a circuit: an operator's order most, then time until it closes."""
+    ordered = core.state in (State.FORCED_OPEN, State.DISABLED)
+    return ordered, core.state is not State.CLOSED, core.wait(now) or 0
 
 
 def _owes_nothing(core: BreakerCore, now: int) -> bool:

@@ -24,7 +24,7 @@ def door(entrance: Entrance, limit: int | None) -> Callable[..., None]:
         if key is None:
             wait = bucket.refused_until - now
         if wait > longest:
-            raise limiter.shut_out(wait, now) if key is None else limiter.rejection(key, 1, wait, now)
+            raise limiter.shut_out(wait, now) if key is None else limiter.turn_away(key, wait, now)
         admit(((key, 1),), limit)
 
     return enter
@@ -40,7 +40,7 @@ def door_async(entrance: Entrance, limit: int | None) -> Callable[..., Awaitable
         if key is None:
             wait = bucket.refused_until - now
         if wait > longest:
-            raise limiter.shut_out(wait, now) if key is None else limiter.rejection(key, 1, wait, now)
+            raise limiter.shut_out(wait, now) if key is None else limiter.turn_away(key, wait, now)
         await admit(((key, 1),), limit)
 
     return enter

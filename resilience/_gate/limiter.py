@@ -12,7 +12,7 @@ from resilience._core.bucket import Bucket
 from resilience._core.line import Line, Part, Standing, Waiter, reached, replan, serve
 from resilience._core.quota import Quota
 from resilience._feed import Feed, everyone
-from resilience._gate.cost import check_capacity
+from resilience._gate.cost import check_capacity, why
 from resilience._gate.domain import Domain
 from resilience._gate.shared import key_text
 from resilience.clock import nanoseconds, to_seconds
@@ -62,7 +62,6 @@ class Limiter:
         self._first = options.quota
         self._shape = {"max_keys": options.max_keys, "laned": _gil.LOCK_FREE}
         self.bucket = Bucket(self._first, **self._shape)
-        self._why_one = _why, 1, self._first, False
         self.clock = options.clock
         self.read = nanoseconds(options.clock)
         self.feed = Feed(options.listeners)
@@ -86,8 +85,6 @@ class Limiter:
     def check_capacity(self, cost: Fraction | int) -> None:
         """Refuse what can never be taken, with a `ValueError`."""
         check_capacity(cost, self.bucket.quota, repr(self.name))
-
-    # -- orders -----------------------------------------------------------------------------------------------------
 
     def move(self, key: Hashable, amount: Fraction | int, *, forward: bool) -> None:
         """Charge or refund tokens ahead of the line, and plan the line anew."""
@@ -121,7 +118,6 @@ class Limiter:
             old = self.bucket.quota
             quota = Quota(rate, old.capacity if capacity is None else capacity).after(old)
             self.bucket.change(quota, now)
-            self._why_one = _why, 1, quota, False
             self.feed.post(partial(self._changed_limit, old.per_second, quota.per_second, now), must=True)
             return self._changed(list(self.bucket.lines.values()), now)
 
@@ -142,8 +138,6 @@ class Limiter:
         ring(rung)
         self.feed.deliver()
 
-    # -- telling ----------------------------------------------------------------------------------------------------
-
     def rejection(self, key: Hashable, cost: Fraction | int, wait: int, now: int) -> RateLimitExceeded:
         """The error of a call that was refused, and its event."""
         self.rejected += 1
@@ -152,7 +146,7 @@ class Limiter:
         error.retry_after = to_seconds(wait)
         error.key = key
         error.cost = cost if type(cost) is int else float(cost)
-        error._reason = _why, cost, self.bucket.quota, key in self.bucket.lines  # noqa: SLF001 -- in place of its constructor
+        error._reason = why, cost, self.bucket.quota, wait, *self._in_the_way(key, now)  # noqa: SLF001 -- no constructor
         if self.feed.listened:
             self._post(CallRejected, key, error.reason, wait, now)
         return error
@@ -168,7 +162,7 @@ class Limiter:
         error.retry_after = wait / 1e9
         error.key = None
         error.cost = 1
-        error._reason = self._why_one  # noqa: SLF001 -- in place of its constructor
+        error._reason = why, 1, self.bucket.quota, wait  # noqa: SLF001 -- no constructor
         feed = self.feed
         if feed.audience.members or everyone.members:
             self._post(CallRejected, None, error.reason, wait, now)
@@ -176,15 +170,31 @@ class Limiter:
             feed.deliver()
         return error
 
-    def would_reject(self, key: Hashable, cost: Fraction | int, wait: int, now: int) -> None:
-        """Tell that a call in shadow mode passes without its tokens."""
-        if self.feed.listened:
-            self._post(WouldReject, key, _why(cost, self.bucket.quota, key in self.bucket.lines), wait, now)
+    def turn_away(self, key: Hashable, wait: int, now: int) -> RateLimitExceeded:
+        """The error of one token that is not there, and its event, delivered; no lock is held."""
+        error = self.rejection(key, 1, wait, now)
+        if self.feed.pending:
+            self.feed.deliver()
+        return error
 
-    def _post(self, kind: type[CallRejected | WouldReject], key: Hashable, reason: str, wait: int, now: int) -> None:
+    def _in_the_way(self, key: Hashable, now: int) -> tuple[int, bool]:
+        """How many wait in line, and whether a pause is on."""
+        line = self.bucket.lines.get(key)
+        return (0, False) if line is None else (line.waiting(), line.paused_until > now)
+
+    def would_reject(self, key: Hashable, cost: Fraction | int, wait: int | None, now: int) -> None:
+        """Tell that a call in shadow mode passes without its tokens; *wait* is None when they would never be there."""
+        if self.feed.listened:
+            self._post(WouldReject, key, why(cost, self.bucket.quota, wait, *self._in_the_way(key, now)), wait, now)
+
+    def _post(
+        self, kind: type[CallRejected | WouldReject], key: Hashable, reason: str, wait: int | None, now: int
+    ) -> None:
         def build() -> tuple[Event, None]:  # at delivery: the text of a key is the user's code
             text = None if key is None else key_text(key)
-            return kind(**self._stamp(now), reason=reason, retry_after=to_seconds(wait), key=text), None
+            return kind(
+                **self._stamp(now), reason=reason, retry_after=None if wait is None else to_seconds(wait), key=text
+            ), None
 
         self.feed.post(build)
 
@@ -214,7 +224,6 @@ class Limiter:
             self.bucket.__init__(self._first, **self._shape)  # type: ignore[misc] # in place: shells hold it
             self.bucket.aside = aside
             self.bucket.open_lane(now)
-            self._why_one = _why, 1, self._first, False
             self.rejected = 0
             return waiting
 
@@ -237,9 +246,3 @@ class Limiter:
             line.tail = None
             self.bucket.leave_line(line, self.read())
         self.feed.after_fork()
-
-
-def _why(cost: Fraction | int, quota: Quota, lined: bool) -> str:  # noqa: FBT001 -- an argument kept for later
-    wanted = "1 token" if cost == 1 else f"{float(cost):g} tokens"
-    there = "others are waiting in line for theirs" if lined else "not there yet"
-    return f"{wanted} {there}; {quota.per_second:g} a second, bursts of {float(quota.capacity):g}"

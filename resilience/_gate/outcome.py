@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from resilience._log import log_failure
-from resilience.errors import Rejected
+from resilience.errors import CallTimeoutError, Rejected
 
 __all__ = ["Outcomes"]
 
@@ -48,6 +48,8 @@ class Outcomes:
         try:
             if self._ignore(error) if callable(self._ignore) else isinstance(error, self._ignore):
                 return None
+            if isinstance(error, CallTimeoutError):
+                return True  # whatever `on` names: a call that was given up is no answer
             return bool(self._on(error)) if callable(self._on) else isinstance(error, self._on)
         except Exception:  # noqa: BLE001 -- the caller must get the call's own error, whatever a predicate does
             log_failure("a predicate in on or ignore", self._name, "the call counts as a failure")

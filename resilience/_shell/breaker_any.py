@@ -1,6 +1,7 @@
 """Shells of the circuit breaker that find their circuit at each call: for keys, generators and async generators.
 
-`find` gives the circuit for the arguments of a call: the breaker's one, or the one of the call's key.
+`find` gives the circuit for the arguments of a call: the breaker's one, or the one of the call's key. `clock` tells
+seconds, or anything where no call is slow.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from resilience._shell.awaited import Awaited
-from resilience._shell.steps import Steps
+from resilience._shell.steps import steps_of
 
 if TYPE_CHECKING:
     from resilience._gate.circuit import Circuit
@@ -25,7 +26,8 @@ def keyed(call: Callable[..., Any], find: Find, clock: Seconds) -> Callable[...,
 
     def shell(*args: Any, **kwargs: Any) -> Any:
         gate = find(*args, **kwargs)
-        permit = gate.core.standing or gate.admit()
+        core = gate.core
+        permit = core.standing or gate.admit()
         started = clock()
         try:
             result = call(*args, **kwargs)
@@ -34,7 +36,8 @@ def keyed(call: Callable[..., Any], find: Find, clock: Seconds) -> Callable[...,
             raise
         if hasattr(type(result), "__await__"):
             return Awaited(result, gate, permit, started)
-        gate.succeed(permit, result, started)
+        if permit is not core.quiet or core.config.windowed:
+            gate.succeed(permit, result, started)
         return result
 
     return shell
@@ -45,14 +48,16 @@ def keyed_async(call: Callable[..., Awaitable[Any]], find: Find, clock: Seconds)
 
     async def shell(*args: Any, **kwargs: Any) -> Any:
         gate = find(*args, **kwargs)
-        permit = gate.core.standing or gate.admit()
+        core = gate.core
+        permit = core.standing or gate.admit()
         started = clock()
         try:
             result = await call(*args, **kwargs)
         except BaseException as error:
             gate.fail(permit, error, started)
             raise
-        gate.succeed(permit, result, started)
+        if permit is not core.quiet or core.config.windowed:
+            gate.succeed(permit, result, started)
         return result
 
     return shell
@@ -66,7 +71,7 @@ def generator(call: Callable[..., Generator[Any, Any, Any]], find: Find, clock: 
         permit = gate.core.standing or gate.admit()
         watch = None
         try:
-            watch = Steps(call(*args, **kwargs), clock)
+            watch = steps_of(call(*args, **kwargs), clock)
             result = yield from watch
         except BaseException as error:
             gate.fail(permit, error, None if watch is None else clock() - watch.spent)

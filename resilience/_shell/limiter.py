@@ -67,7 +67,7 @@ def keyed(
         if shards is None or type(whose) not in ATOMS:
             enter(whose, now)
         else:
-            shard = shards[slot % len(shards)]
+            shard = shards[slot % bucket.keys.size]  # not len(): no call may come between these looks
             quota = bucket.quota
             present = now * quota.scale
             try:
@@ -113,7 +113,7 @@ def general_generator(
 
     def shell(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         enter(*args, **kwargs)
-        steps = Steps(call(*args, **kwargs), float)  # nobody asks for the time
+        steps = Steps(call(*args, **kwargs))
         try:
             return (yield from steps)
         except GeneratorExit:

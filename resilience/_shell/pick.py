@@ -46,7 +46,11 @@ def circuit_shell(
 
 
 def finding_shell(
-    call: Callable[..., Any], colour: Colour, find: Callable[..., Circuit], seconds: Callable[[], float]
+    call: Callable[..., Any],
+    colour: Colour,
+    find: Callable[..., Circuit],
+    config: BreakerConfig,
+    seconds: Callable[[], float],
 ) -> Any:
     """A shell that finds its circuit at each call."""
     factories = {
@@ -55,7 +59,7 @@ def finding_shell(
         Colour.GENERATOR: breaker_any.generator,
         Colour.ASYNC_GENERATOR: breaker_any.async_generator,
     }
-    return specialise(factories[colour], call, find, seconds)
+    return specialise(factories[colour], call, find, seconds if config.slow_call_duration is not None else float)
 
 
 def lane_shell(

@@ -14,8 +14,11 @@ _P = inspect.Parameter
 def fitted(rule: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
     """Make *rule* callable with all arguments of *call*.
 
-    A rule that takes all of them stays as it is. One that takes fewer gets those whose names it has, or, where it names
-    them otherwise, as many of the first as it takes: `key=lambda host: host` serves `def fetch(host, timeout=5)`.
+    A rule whose parameters are named like some of the call's gets those: `key=lambda host: host` serves
+    `def fetch(host, timeout=5)`. Any other gets all arguments, as they stand.
+
+    Raises:
+        TypeError: It can take neither.
     """
     try:
         wanted, given = inspect.signature(rule), inspect.signature(call, follow_wrapped=False)
@@ -26,13 +29,15 @@ def fitted(rule: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., 
         return rule  # what is given is known at the call only
     positional = [one.name for one in parameters if one.kind is not _P.KEYWORD_ONLY]
     keywords = [one.name for one in parameters if one.kind is _P.KEYWORD_ONLY]
-    if _takes(wanted, positional, keywords):
-        return rule
+    takes_all = _takes(wanted, positional, keywords)
     names = [one.name for one in wanted.parameters.values() if one.default is _P.empty or one.name in given.parameters]
-    if not all(name in given.parameters for name in names):
-        names = positional[: len(names)]
-    if not _takes(wanted, names, []):
-        return rule  # it fails at its first call, in words that name its parameters
+    by_name = all(name in given.parameters for name in names) and _takes(wanted, names, [])
+    if takes_all and (not by_name or names == positional + keywords):
+        return rule
+    if not by_name:
+        takes, has = ", ".join(wanted.parameters), ", ".join(given.parameters)
+        message = f"{rule!r} takes ({takes}), which are not arguments of {call!r}, which has ({has})"
+        raise TypeError(message)
     picks = [positional.index(name) if name in positional else name for name in names]
 
     def ask(*args: Any, **kwargs: Any) -> Any:
