@@ -31,8 +31,12 @@ def enter(owner: object, held: Any, frame: FrameType) -> None:
     _entered.set((*_entered.get(), (owner, place, held)))
 
 
-def leave(owner: object, frame: FrameType) -> Any:
-    """Give back what *owner* handed out for the innermost block of this context or frame, None where there is none."""
+def leave(owner: object, frame: FrameType, name: str) -> Any:
+    """Give back what *owner*, called *name*, handed out for the innermost block of this context or frame.
+
+    Raises:
+        RuntimeError: There is none: the block began in another context.
+    """
     stack = _entered.get()
     for at in range(len(stack) - 1, -1, -1):
         whose, place, held = stack[at]
@@ -40,7 +44,10 @@ def leave(owner: object, frame: FrameType) -> Any:
             _entered.set(stack[:at] + stack[at + 1 :])
             return held
     here = id(owner), id(frame)
-    held = _by_place.get(here, [None])[-1]
+    if here not in _by_place:
+        message = f"a block of circuit breaker {name!r} ended in another context than it began in"
+        raise RuntimeError(message)
+    held = _by_place[here][-1]
     _forget(here, held)
     return held
 

@@ -41,9 +41,8 @@ R = TypeVar("R")
 class CircuitBreaker:
     """Stops calling what keeps failing, and tries again later, carefully.
 
-    One object guards any number of functions, threads and event loops at once: as a decorator
-    (`@circuit_breaker(breaker)`), as a block (`with breaker:`, `async with breaker:`), or call by call
-    (`breaker.call(fn, *args)`, `await breaker.call_async(fn, *args)`).
+    One object guards any number of functions, threads and event loops at once: as a decorator, as a block
+    (`with breaker:`, `async with breaker:`), or call by call (`call`, `call_async`).
 
     Args:
         name: What errors, events and metrics call it; unique among the living policies (`name#2` where it is taken).
@@ -139,11 +138,7 @@ class CircuitBreaker:
         return self
 
     def _end(self, error: BaseException | None, frame: FrameType) -> None:
-        held = leave(self, frame)
-        if held is None:
-            message = f"a block of circuit breaker {self._name!r} ended in another context than it began in"
-            raise RuntimeError(message)
-        circuit, permit, started = held
+        circuit, permit, started = leave(self, frame, self._name)
         if error is None:
             circuit.done(permit, started)
         else:

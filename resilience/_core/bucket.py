@@ -81,7 +81,7 @@ class Bucket:
 
     def take(self, part: Part, now: int) -> None:
         """Take a part's tokens, wherever that leads."""
-        self.put(part.key, max(self.full_at_of(part.key), now * self.quota.scale) + self.ticks(part.cost), now)
+        self.take_ticks(part.key, self.ticks(part.cost), now)
 
     def give(self, part: Part, now: int) -> None:
         """Give a part's tokens back, up to the capacity."""
@@ -89,29 +89,22 @@ class Bucket:
         if full_at:
             self.put(part.key, full_at - self.ticks(part.cost), now)
 
-    def attempt(self, key: Hashable, ticks: int, now: int) -> int:
-        """Take *ticks* at once if they are there; the answer is 0, or the nanoseconds until they will be.
+    def whole_ticks(self, cost: Fraction | int) -> int:
+        """A cost in ticks, or -1 where they are too coarse for it."""
+        if type(cost) is int:
+            return cost * self.quota.unit
+        ticks, rest = divmod(cost.numerator * self.quota.unit, cost.denominator)
+        return -1 if rest else ticks
 
-        The short way of a call that meets no line: no plan, no waiter, nothing written by a refusal.
-        """
-        if not ticks:
-            return 0  # always passes, also in debt
+    def shortage(self, key: Hashable, ticks: int, now: int) -> int:
+        """Nanoseconds until so many ticks are there, 0 when they are, for a call that meets no line."""
         quota = self.quota
-        present = now * quota.scale
-        if key is None:
-            self.close_lane()
-            full_at = self._alone
-        else:
-            full_at = self.keys.get(key) or 0
-        after = max(full_at, present) + ticks
-        over = after - present - quota.cap
-        if over > 0:
-            return -(-over // quota.scale)
-        if key is None:
-            self._alone = after
-        else:
-            self.put(key, after, now)
-        return 0
+        over = max(self.full_at_of(key) - now * quota.scale, 0) + ticks - quota.cap
+        return -(-over // quota.scale) if over > 0 else 0
+
+    def take_ticks(self, key: Hashable, ticks: int, now: int) -> None:
+        """Take so many ticks, wherever that leads."""
+        self.put(key, max(self.full_at_of(key), now * self.quota.scale) + ticks, now)
 
     def tokens(self, key: Hashable, now: int) -> Fraction:
         """Tokens there are; negative in debt."""

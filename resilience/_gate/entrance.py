@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -25,11 +26,10 @@ class Entrance:
         limiters: In one fixed order; what a call wants of each comes in the same order.
     """
 
-    __slots__ = ("_clock", "_only", "_read", "limiters")
+    __slots__ = ("_clock", "_read", "limiters")
 
     def __init__(self, limiters: tuple[Limiter, ...]) -> None:
         self.limiters = limiters
-        self._only = limiters[0] if len(limiters) == 1 else None
         self._clock = limiters[0].clock
         self._read = limiters[0].read
 
@@ -67,26 +67,23 @@ class Entrance:
             raise
 
     def _at_once(self, wants: tuple[Want, ...], limit: int | None) -> bool:
-        """Decide for one bucket without a line; False leaves it to the long way."""
-        only = self._only
-        key, cost = wants[0]
-        if only is None or only.shadow or type(cost) is not int:
-            return False
+        """Decide for calls that meet no line; False leaves it to the long way."""
         answer: bool | RateLimitExceeded | None = None
+        first = self.limiters[0]
         while answer is None:
-            domain = only.domain
+            domain = first.domain
             with domain.lock:
-                if domain is only.domain:
-                    answer = self._attempt(only, key, cost, limit)
+                if domain is first.domain:
+                    answer = self._attempt(wants, limit, self._read())
             if domain.departed:
                 domain.see_off()
-        if only.feed.pending:
-            try:
-                only.feed.deliver()
-            except BaseException:  # a listener ends the program: the call is not made
-                if answer is True and cost:
-                    only.move(key, cost, forward=False)
-                raise
+        try:
+            self._deliver()
+        except BaseException:  # a listener ends the program: the call is not made
+            if answer is True:
+                for limiter, (key, cost) in zip(self.limiters, wants, strict=True):
+                    limiter.move(key, cost, forward=False)
+            raise
         if isinstance(answer, bool):
             return answer
         try:
@@ -94,26 +91,36 @@ class Entrance:
         finally:
             del answer  # or this frame would hold the error that holds it, until a collection
 
-    def _attempt(self, limiter: Limiter, key: Hashable, cost: int, limit: int | None) -> bool | RateLimitExceeded:
-        bucket = limiter.bucket
-        if bucket.aside:
-            return True
-        ticks = cost * bucket.quota.unit
-        if key in bucket.lines or ticks > bucket.quota.cap:
-            return False
-        now = self._read()
-        wait = bucket.attempt(key, ticks, now)
-        if not wait:
-            bucket.open_lane(now)
-            if bucket.dropped:
-                limiter.post_dropped(now)
-            return True
-        if limit is None or wait <= limit:
-            return False
-        error = limiter.rejection(key, cost, wait, now)
-        if key is None and cost == 1:
-            bucket.refuse(now + wait)
-        return error
+    def _attempt(self, wants: tuple[Want, ...], limit: int | None, now: int) -> bool | RateLimitExceeded:
+        takes: list[tuple[Limiter, Hashable, int]] = []
+        longest, slowest = 0, -1
+        for at, limiter in enumerate(self.limiters):
+            key, cost = wants[at]
+            bucket = limiter.bucket
+            if not cost or bucket.aside:
+                continue
+            ticks = bucket.whole_ticks(cost)
+            if key in bucket.lines or not 0 < ticks <= bucket.quota.cap:
+                return False
+            wait = bucket.shortage(key, ticks, now)
+            if wait and limiter.shadow:
+                limiter.would_reject(key, cost, wait, now)
+                continue
+            if wait > longest:
+                longest, slowest = wait, at
+            takes.append((limiter, key, ticks))
+        if longest:
+            return False if limit is None or longest <= limit else self._refused(slowest, *wants[slowest], longest, now)
+        for limiter, key, ticks in takes:
+            limiter.bucket.take_ticks(key, ticks, now)
+        self._tidy(now)
+        return True
+
+    def _refused(self, at: int, key: Hashable, cost: Fraction | int, wait: int, now: int) -> RateLimitExceeded:
+        limiter = self.limiters[at]
+        if key is None and cost == 1 and len(self.limiters) == 1:
+            limiter.bucket.refuse(now + wait)
+        return limiter.rejection(key, cost, wait, now)
 
     def _arrive(self, wants: tuple[Want, ...], limit: int | None, new_alarm: Callable[[], Any]) -> Waiter | None:
         """Take everything at once (None), or join the lines."""
@@ -232,6 +239,9 @@ class Entrance:
 
     def _after(self, rung: list[Waiter]) -> None:
         ring(rung)
+        self._deliver()
+
+    def _deliver(self) -> None:
         for limiter in self.limiters:
             if limiter.feed.pending:
                 limiter.feed.deliver()

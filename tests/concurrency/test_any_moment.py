@@ -1,10 +1,12 @@
 """Another thread that comes in at the first, second, third … step of a call finds nothing half done.
 
-The interpreter may let another thread run wherever a function is called, so each such place in the package is tried.
+The interpreter may let another thread run where a function begins and after each call, in code that it has not run so
+often yet as to have specialised it; so each such place in the package is tried.
 """
 
 from __future__ import annotations
 
+import dis
 import itertools
 import sys
 import threading
@@ -30,19 +32,36 @@ def meet(work: Callable[[], object], at: int, meanwhile: Callable[[], object]) -
     count = 0
     others: list[threading.Thread] = []
 
-    def step(frame: FrameType, event: str, _: object) -> None:
+    def step() -> None:
         nonlocal count
-        if event in ("call", "c_call") and frame.f_globals.get("__name__", "").startswith("resilience."):
-            count += 1
-            if count == at:
-                others.append(start(meanwhile))
-                others[0].join(0.002)  # no longer: this thread may hold the lock that the other one wants
+        count += 1
+        if count == at:
+            others.append(start(meanwhile))
+            others[0].join(0.002)  # no longer: this thread may hold the lock that the other one wants
 
-    sys.setprofile(step)
+    def enter(frame: FrameType, event: str, _: object) -> Any:
+        if not frame.f_globals.get("__name__", "").startswith("resilience."):
+            return None
+        frame.f_trace_opcodes = True
+        last = ""
+
+        def follow(frame: FrameType, event: str, _: object) -> Any:
+            nonlocal last
+            if event == "opcode":
+                if last.startswith("CALL"):
+                    step()
+                last = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            return follow
+
+        step()
+        return follow
+
+    before = sys.gettrace()
+    sys.settrace(enter)
     try:
         work()
     finally:
-        sys.setprofile(None)
+        sys.settrace(before)
         for other in others:
             other.join(30)
             assert not other.is_alive()
