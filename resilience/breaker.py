@@ -32,7 +32,6 @@ __all__ = ["CircuitBreaker"]
 
 _FOR_A_TIME = "a finite number of seconds >= 0, a timedelta, or None"
 
-_FOR_A_TIME = "a finite number of seconds >= 0, a timedelta, or None"
 
 P = ParamSpec("P")
 R = TypeVar("R")

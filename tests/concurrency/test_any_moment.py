@@ -42,7 +42,6 @@ def meet(work: Callable[[], object], at: int, meanwhile: Callable[[], object]) -
     def enter(frame: FrameType, event: str, _: object) -> Any:
         if not frame.f_globals.get("__name__", "").startswith("resilience."):
             return None
-        frame.f_trace_opcodes = True
         last = ""
 
         def follow(frame: FrameType, event: str, _: object) -> Any:
@@ -53,6 +52,8 @@ def meet(work: Callable[[], object], at: int, meanwhile: Callable[[], object]) -
                 last = dis.opname[frame.f_code.co_code[frame.f_lasti]]
             return follow
 
+        frame.f_trace = follow
+        frame.f_trace_opcodes = True  # only in this order does 3.13 heed it
         step()
         return follow
 
