@@ -38,18 +38,19 @@ def leave(owner: object, frame: FrameType, name: str) -> Any:
         RuntimeError: There is none: the block began in another context.
     """
     stack = _entered.get()
+    here = id(owner), id(frame)
+    if here in _by_place:  # a frame that can be suspended: blocks of several end in any order
+        held = _by_place[here][-1]
+        _forget(here, held)
+        _entered.set(tuple(entry for entry in stack if entry[2] is not held))
+        return held
     for at in range(len(stack) - 1, -1, -1):
         whose, place, held = stack[at]
         if whose is owner and (place is None or _forget(place, held)):
             _entered.set(stack[:at] + stack[at + 1 :])
             return held
-    here = id(owner), id(frame)
-    if here not in _by_place:
-        message = f"a block of circuit breaker {name!r} ended in another context than it began in"
-        raise RuntimeError(message)
-    held = _by_place[here][-1]
-    _forget(here, held)
-    return held
+    message = f"a block of circuit breaker {name!r} ended in another context than it began in"
+    raise RuntimeError(message)
 
 
 def _forget(place: _Place, held: Any) -> bool:

@@ -3,7 +3,7 @@
 Theory of operation. A dict of a million entries stops the world for 37 ms when it grows, so the keys are spread over a
 prime number of small dicts (a prime, since the hashes of integers are the integers: multiples of a power of two would
 all meet in one). Values are ints, which the collector never has to visit. A key whose bucket is full again carries no
-information; each new key sweeps a few of the oldest away where they are full.
+information; in a large table each new key sweeps a few of the oldest away where they are full.
 
 A change of rate must hold for every key from that instant, and may not visit them all: the keys so far become a past
 *era* with its quota. A key found there is carried through the changes since and moves to the present; a few more move
@@ -23,6 +23,8 @@ _PRIMES = (1, 7, 61, 251, 1021, 4093)
 _KEYS_A_SHARD = 20_000
 _SWEEP = 4
 _TURN = 8
+_CALM = 4096
+"""Keys up to which nothing is swept: a full bucket that is found again costs less than one that is made anew."""
 _SAMPLE = 16
 
 Shard = dict[Hashable, int]
@@ -67,7 +69,8 @@ class KeyTable:
             shard[key] = full_at
             return None
         dropped = None
-        self._sweep(shard, now)
+        if self.count > _CALM or self._past:
+            self._sweep(shard, now)
         if self.count >= self.max_keys:
             dropped = self._make_room(shard, now)
         shard[key] = full_at

@@ -62,12 +62,13 @@ def keyed(
     def shell(*args: Any, **kwargs: Any) -> Any:
         whose = key(*args, **kwargs)
         slot = hash(whose)
-        now = read()
+        plain_key = type(whose) in ATOMS
+        now = read()  # the last call: none may come between the looks and the stores below
         shards = bucket.key_lane
-        if shards is None or type(whose) not in ATOMS:
+        if shards is None or not plain_key:
             enter(whose, now)
         else:
-            shard = shards[slot % bucket.keys.size]  # not len(): no call may come between these looks
+            shard = shards[slot % bucket.keys.size]
             quota = bucket.quota
             present = now * quota.scale
             try:

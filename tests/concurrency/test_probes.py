@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -226,3 +226,24 @@ def test_an_event_posted_as_another_thread_gives_up_its_turn_is_told() -> None:
     breaker.force_open()
 
     assert [State.FORCED_OPEN, State.DISABLED] == [event.new for event in heard]
+
+
+def test_a_block_from_before_the_trip_is_no_verdict_on_the_probe_in_another_block(clock: FakeClock) -> None:
+    """Two generators, each in a block of its own, in one context: each block settles the permit that it began with."""
+    breaker = CircuitBreaker(failure_threshold=1, clock=clock)
+
+    def block(*errors: Exception) -> Iterator[None]:
+        with breaker:
+            yield
+            for error in errors:
+                raise error
+
+    old, probe = block(Broken()), block()
+    next(old)
+    breaker.force_open(1)
+    clock.advance(1)
+    next(probe)
+    with pytest.raises(Broken):
+        next(old)
+
+    assert (State.HALF_OPEN, 1) == (breaker.state, breaker.snapshot().stale)
