@@ -38,6 +38,15 @@ def _limiter(**options: Any) -> Callable[[FakeClock], Callable[[Any], Any]]:
     return lambda clock: rate_limited(rate=1e-6, capacity=1e6, clock=clock, **options)
 
 
+def _locked() -> Callable[[FakeClock], Callable[[Any], Any]]:
+    def make(clock: FakeClock) -> Callable[[Any], Any]:
+        bucket = TokenBucket(1e-6, 1e6, clock=clock)
+        bucket.limiter.bucket.lock_free = False  # as in a build without the GIL
+        return rate_limited(bucket)
+
+    return make
+
+
 SLOW: dict[str, Any] = {"slow_call_duration": 60, "slow_call_rate": 1}
 SHELLS: dict[tuple[Callable[..., Any], str], tuple[Callable[[FakeClock], Callable[[Any], Any]], str]] = {
     (breaker.quiet, "def"): (_breaker(failure_threshold=99), "def"),
@@ -54,6 +63,8 @@ SHELLS: dict[tuple[Callable[..., Any], str], tuple[Callable[[FakeClock], Callabl
     (breaker_any.async_generator, "async generator"): (_breaker(), "async generator"),
     (limiter.lane, "def"): (_limiter(), "def"),
     (limiter.lane, "async def"): (_limiter(), "async def"),
+    (limiter.locked_lane, "def"): (_locked(), "def"),
+    (limiter.locked_lane, "async def"): (_locked(), "async def"),
     (limiter.keyed, "def"): (_limiter(key=some_key), "def"),
     (limiter.keyed, "async def"): (_limiter(key=some_key), "async def"),
     (limiter.general, "def"): (_limiter(cost=2), "def"),

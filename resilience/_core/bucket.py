@@ -37,16 +37,16 @@ class Bucket:
     """Every method wants the caller's lock, and `now` in nanoseconds."""
 
     __slots__ = (
-        "_alone", "_lane_gap", "_lane_open", "_laned", "_most", "_smallest", "aside", "dropped", "key_lane", "keys",
-        "lane_full_at", "lane_limit", "lane_taken", "lane_unit", "lines", "quota", "refused_until",
+        "_alone", "_lane_gap", "_lane_open", "_most", "_smallest", "aside", "dropped", "key_lane", "keys",
+        "lane_full_at", "lane_limit", "lane_taken", "lane_unit", "lines", "lock_free", "quota", "refused_until",
     )  # fmt: skip
 
-    def __init__(self, quota: Quota, *, max_keys: int, laned: bool) -> None:
+    def __init__(self, quota: Quota, *, max_keys: int, lock_free: bool) -> None:
         self.quota = quota
         self.keys = KeyTable(quota, max_keys)
         self.lines: dict[Hashable, Line] = {}
         self.dropped: list[Hashable] = []
-        self._laned = laned
+        self.lock_free = lock_free  # whether shells may change levels without the lock
         self.aside = 0  # above it every call passes, untold
         self._alone = 0
         self._smallest = 1  # into how many parts costs have divided a token so far
@@ -164,10 +164,11 @@ class Bucket:
 
     def open_lane(self, now: int) -> None:
         """Let shells take tokens by themselves, when nobody waits."""
-        if not self._laned or self.aside:
+        if self.aside:
             return
         quota = self.quota
-        self.key_lane = self.keys.shards if not self.lines and self.keys.settled and quota.cap >= quota.unit else None
+        keyed = self.lock_free and not self.lines and self.keys.settled and quota.cap >= quota.unit
+        self.key_lane = self.keys.shards if keyed else None
         if self._lane_open or None in self.lines or quota.cap < quota.unit:
             return
         ticks = now * quota.scale
@@ -196,7 +197,7 @@ class Bucket:
 
     def refuse(self, until: int) -> None:
         """Remember that no call of one token without a key passes before *until*."""
-        if self._laned and until < CLOSED:
+        if self.lock_free and until < CLOSED:
             self.refused_until = until
 
     def _measure_lane(self) -> None:

@@ -60,7 +60,7 @@ class Limiter:
     def __init__(self, name: str, options: BucketOptions) -> None:
         self.name = name
         self._first = options.quota
-        self._shape = {"max_keys": options.max_keys, "laned": _gil.LOCK_FREE}
+        self._shape = {"max_keys": options.max_keys, "lock_free": _gil.LOCK_FREE}
         self.bucket = Bucket(self._first, **self._shape)
         self.clock = options.clock
         self.read = nanoseconds(options.clock)

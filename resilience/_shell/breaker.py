@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from resilience._shell.awaited import Awaited
+from resilience.errors import CircuitOpenError
 
 if TYPE_CHECKING:
     from resilience._core.breaker import BreakerCore
@@ -36,9 +37,14 @@ def quiet(call: Callable[..., Any], gate: Circuit, core: BreakerCore) -> Callabl
 
     def shell(*args: Any, **kwargs: Any) -> Any:
         nonlocal plain
-        permit = core.standing
+        permit: Any = core.standing
         if permit is None:
-            permit = gate.admit()
+            permit = gate.knock()
+            if type(permit) is CircuitOpenError:
+                try:
+                    raise permit
+                finally:
+                    del permit  # or this frame would hold the error that holds it, until a collection
         try:
             result = call(*args, **kwargs)
         except BaseException as error:
@@ -61,9 +67,14 @@ def counted(call: Callable[..., Any], gate: Circuit, core: BreakerCore) -> Calla
 
     def shell(*args: Any, **kwargs: Any) -> Any:
         nonlocal plain
-        permit = core.standing
+        permit: Any = core.standing
         if permit is None:
-            permit = gate.admit()
+            permit = gate.knock()
+            if type(permit) is CircuitOpenError:
+                try:
+                    raise permit
+                finally:
+                    del permit  # or this frame would hold the error that holds it, until a collection
         try:
             result = call(*args, **kwargs)
         except BaseException as error:
@@ -88,9 +99,14 @@ def timed(call: Callable[..., Any], gate: Circuit, core: BreakerCore, clock: Cal
 
     def shell(*args: Any, **kwargs: Any) -> Any:
         nonlocal plain
-        permit = core.standing
+        permit: Any = core.standing
         if permit is None:
-            permit = gate.admit()
+            permit = gate.knock()
+            if type(permit) is CircuitOpenError:
+                try:
+                    raise permit
+                finally:
+                    del permit  # or this frame would hold the error that holds it, until a collection
         try:
             result = call(*args, **kwargs)
         except BaseException as error:
@@ -117,9 +133,14 @@ def clocked(
 
     def shell(*args: Any, **kwargs: Any) -> Any:
         nonlocal plain
-        permit = core.standing
+        permit: Any = core.standing
         if permit is None:
-            permit = gate.admit()
+            permit = gate.knock()
+            if type(permit) is CircuitOpenError:
+                try:
+                    raise permit
+                finally:
+                    del permit  # or this frame would hold the error that holds it, until a collection
         started = clock()
         try:
             result = call(*args, **kwargs)
@@ -132,7 +153,7 @@ def clocked(
             plain = type(result)
         now = clock()
         if now - started < fast and now < permit.until and permit is core.quiet:
-            permit.calls += 1.0
+            permit.calls += 1.0  # type: ignore[union-attr] # what is a permit is not None
         else:
             gate.succeed(permit, result, started)
         return result

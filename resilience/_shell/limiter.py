@@ -16,6 +16,7 @@ from resilience._shell.steps import Steps
 
 if TYPE_CHECKING:
     from resilience._core.bucket import Bucket
+    from resilience._gate.limiter import Limiter
 
 __all__ = [
     "general",
@@ -24,9 +25,10 @@ __all__ = [
     "general_generator",
     "keyed",
     "lane",
+    "locked_lane",
 ]
 
-Enter = Callable[..., object]
+Enter = Callable[..., Any]
 """Decides for a key, given the time just read and the nanoseconds that are certainly missing; waits or raises."""
 ATOMS = frozenset({str, int, bytes})
 """Types of keys whose hash and comparison run no Python code."""
@@ -36,6 +38,7 @@ def lane(call: Callable[..., Any], bucket: Bucket, read: Callable[[], int], ente
     """Guard a function with one token of one bucket."""
 
     def shell(*args: Any, **kwargs: Any) -> Any:
+        refused = None
         now = read()
         if now >= bucket.lane_full_at:
             if not bucket.lane_taken:
@@ -44,11 +47,49 @@ def lane(call: Callable[..., Any], bucket: Bucket, read: Callable[[], int], ente
                 bucket.lane_taken = 0
                 bucket.lane_full_at = now + bucket.lane_unit
             else:
-                enter(None, now)
+                refused = enter(None, now)
         elif bucket.lane_taken < bucket.lane_limit:
             bucket.lane_taken += 1
         else:
-            enter(None, now)
+            refused = enter(None, now)
+        if refused is not None:
+            try:
+                raise refused
+            finally:
+                del refused  # or this frame would hold the error that holds it, until a collection
+        return call(*args, **kwargs)
+
+    return shell
+
+
+def locked_lane(
+    call: Callable[..., Any], bucket: Bucket, read: Callable[[], int], enter: Enter, limiter: Limiter
+) -> Callable[..., Any]:
+    """The same in a build without the GIL, where the lock keeps others from coming between."""
+
+    def shell(*args: Any, **kwargs: Any) -> Any:
+        domain = limiter.domain
+        with domain.lock:
+            now = read()
+            admitted = True
+            if domain is not limiter.domain:
+                admitted = False
+            elif now >= bucket.lane_full_at:
+                if not bucket.lane_taken:
+                    bucket.lane_full_at = now + bucket.lane_unit
+                else:
+                    admitted = False
+            elif bucket.lane_taken < bucket.lane_limit:
+                bucket.lane_taken += 1
+            else:
+                admitted = False
+        if not admitted:
+            refused = enter(None, now)
+            if refused is not None:
+                try:
+                    raise refused
+                finally:
+                    del refused  # see `lane`
         return call(*args, **kwargs)
 
     return shell
@@ -60,13 +101,14 @@ def keyed(
     """Guard a function with one token of its key's bucket."""
 
     def shell(*args: Any, **kwargs: Any) -> Any:
+        refused = None
         whose = key(*args, **kwargs)
         slot = hash(whose)
         plain_key = type(whose) in ATOMS
         now = read()  # the last call: none may come between the looks and the stores below
         shards = bucket.key_lane
         if shards is None or not plain_key:
-            enter(whose, now)
+            refused = enter(whose, now)
         else:
             shard = shards[slot % bucket.keys.size]
             quota = bucket.quota
@@ -74,14 +116,19 @@ def keyed(
             try:
                 full_at = shard[whose]
             except KeyError:
-                enter(whose, now)
+                refused = enter(whose, now)
             else:
                 if full_at <= present:
                     shard[whose] = present + quota.unit
                 elif full_at - present <= quota.room:
                     shard[whose] = full_at + quota.unit
                 else:
-                    enter(whose, now, -((quota.room + present - full_at) // quota.scale))
+                    refused = enter(whose, now, -((quota.room + present - full_at) // quota.scale))
+        if refused is not None:
+            try:
+                raise refused
+            finally:
+                del refused  # see `lane`
         return call(*args, **kwargs)
 
     return shell

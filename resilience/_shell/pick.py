@@ -71,17 +71,18 @@ def lane_shell(
 ) -> Any:
     """A shell around one token of one bucket."""
     gate = entrance.limiters[0]
-    factory: Any = limiter.lane if key is None else limiter.keyed
+    factory: Any = limiter.keyed if key is not None else limiter.lane if gate.bucket.lock_free else limiter.locked_lane
     first = () if key is None else (key,)
+    last = (gate,) if factory is limiter.locked_lane else ()
     if colour is not Colour.ASYNC:
-        return specialise(factory, call, *first, gate.bucket, gate.read, door(entrance, limit))
+        return specialise(factory, call, *first, gate.bucket, gate.read, door(entrance, limit), *last)
 
     def enter(*args: Any, **kwargs: Any) -> Awaitable[None]:
         return entrance.admit_async(((None if key is None else key(*args, **kwargs), 1),), limit)
 
     plain = partial(limiter.general_async, call, enter)
     way_in = door_async(entrance, limit)
-    return specialise(factory, call, *first, gate.bucket, gate.read, way_in, awaits=_CALL_AND_ENTER, plain=plain)
+    return specialise(factory, call, *first, gate.bucket, gate.read, way_in, *last, awaits=_CALL_AND_ENTER, plain=plain)
 
 
 def general_shell(

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from resilience import RateLimitExceeded, TokenBucket, rate_limited
-from resilience._core.bucket import CLOSED
 from resilience.testing import FakeClock
 from tests.concurrency.crowd import HandClock, TickClock, crowd
 
@@ -224,12 +223,12 @@ def test_a_key_that_is_dropped_and_made_again_by_threads_is_whole() -> None:
     assert 100 == bucket.snapshot().keys == sum(len(shard) for shard in table.shards)
 
 
-def test_without_the_gil_the_lanes_stay_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_gil_no_level_changes_without_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bucket made without the GIL admits each call under its lock, with a key and without."""
     monkeypatch.setattr("resilience._gil.LOCK_FREE", False)
     bucket = TokenBucket(10, 100)
     plain, keyed = rate_limited(bucket)(nothing), rate_limited(bucket, key=lambda number: 1)(nothing)
 
     assert [(number, number) for number in range(5)] == [(plain(number), keyed(number)) for number in range(5)]
-    core = bucket.limiter.bucket
-    assert (CLOSED, None) == (core.lane_full_at, core.key_lane)
+    assert bucket.limiter.bucket.key_lane is None
+    assert "locked_lane" in plain.__code__.co_qualname
