@@ -2,9 +2,9 @@
 
 `lane` takes one token of one bucket without a key, by the two comparisons that `_core.bucket` explains; under the GIL
 no other thread can come between them and the stores, since there is no call and no jump back among them. What the lane
-does not answer goes to `enter`, which decides exactly, and waits or raises. `keyed` does the same with the level of a
-key whose type compares and hashes without Python code, so that there too no other thread comes between; `general`
-always goes to `enter`. For coroutine functions `specialise` awaits both `enter` and the call.
+does not answer goes to `enter`, which decides exactly, and waits, or gives the error to raise. `keyed` does the same
+with the level of a key whose type (str, int) compares and hashes without Python code, so that there too no other thread
+comes between; `general` always goes to `enter`. For coroutine functions `specialise` awaits both `enter` and the call.
 """
 
 from __future__ import annotations
@@ -29,29 +29,26 @@ __all__ = [
 ]
 
 Enter = Callable[..., Any]
-"""Decides for a key, given the time just read and the nanoseconds that are certainly missing; waits or raises."""
-ATOMS = frozenset({str, int, bytes})
-"""Types of keys whose hash and comparison run no Python code."""
+"""Decides for a key, given the time just read and the nanoseconds that are certainly missing; waits, or gives an error."""
 
 
 def lane(call: Callable[..., Any], bucket: Bucket, read: Callable[[], int], enter: Enter) -> Callable[..., Any]:
     """Guard a function with one token of one bucket."""
 
     def shell(*args: Any, **kwargs: Any) -> Any:
-        refused = None
         now = read()
         if now >= bucket.lane_full_at:
             if not bucket.lane_taken:
                 bucket.lane_full_at = now + bucket.lane_unit
-            elif now >= bucket.lane_full_at + bucket.lane_taken * bucket.lane_unit:
+                return call(*args, **kwargs)
+            if now >= bucket.lane_full_at + bucket.lane_taken * bucket.lane_unit:
                 bucket.lane_taken = 0
                 bucket.lane_full_at = now + bucket.lane_unit
-            else:
-                refused = enter(None, now)
+                return call(*args, **kwargs)
         elif bucket.lane_taken < bucket.lane_limit:
             bucket.lane_taken += 1
-        else:
-            refused = enter(None, now)
+            return call(*args, **kwargs)
+        refused = enter(None, now)
         if refused is not None:
             try:
                 raise refused
@@ -101,29 +98,29 @@ def keyed(
     """Guard a function with one token of its key's bucket."""
 
     def shell(*args: Any, **kwargs: Any) -> Any:
-        refused = None
         whose = key(*args, **kwargs)
         slot = hash(whose)
-        plain_key = type(whose) in ATOMS
+        kind = type(whose)
+        wait = 0
         now = read()  # the last call: none may come between the looks and the stores below
         shards = bucket.key_lane
-        if shards is None or not plain_key:
-            refused = enter(whose, now)
-        else:
+        if shards is not None and (kind is str or kind is int):
             shard = shards[slot % bucket.keys.size]
             quota = bucket.quota
-            present = now * quota.scale
+            present = now if quota.scale == 1 else now * quota.scale
             try:
                 full_at = shard[whose]
             except KeyError:
-                refused = enter(whose, now)
+                wait = 0  # not known yet: the door makes it
             else:
                 if full_at <= present:
                     shard[whose] = present + quota.unit
-                elif full_at - present <= quota.room:
+                    return call(*args, **kwargs)
+                if full_at - present <= quota.room:
                     shard[whose] = full_at + quota.unit
-                else:
-                    refused = enter(whose, now, -((quota.room + present - full_at) // quota.scale))
+                    return call(*args, **kwargs)
+                wait = -((quota.room + present - full_at) // quota.scale)
+        refused = enter(whose, now, wait)
         if refused is not None:
             try:
                 raise refused
