@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 Enter = Callable[..., Any]
-"""Decides for a key, given the time just read and the nanoseconds that are certainly missing; waits, or gives an error."""
+"""Decides for a key, given the time just read and the nanoseconds certainly missing; waits, or gives an error."""
 
 
 def lane(call: Callable[..., Any], bucket: Bucket, read: Callable[[], int], enter: Enter) -> Callable[..., Any]:
