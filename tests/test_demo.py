@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import itertools
 import json
 import os
 import re
@@ -17,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from examples.demo.chaos import FAULTS, Outage
+from examples.demo.chaos import FAULTS
 from examples.demo.guards import leaky
-from examples.demo.ledger import LogError, Period, Transitions, read_log
+from examples.demo.ledger import LogError, Transitions, read_log
 from examples.demo.process import ROOT, ServiceError, ServiceProcess
 from examples.demo.settings import Settings
 from examples.demo.tally import Tally
@@ -28,14 +27,6 @@ from resilience import CircuitBreaker, RateLimitExceeded, State, TokenBucket, ra
 from tests.test_demo_verdicts import call
 
 SETTINGS = Settings(seconds=20)  # 40 at once and 80 a second; 2 probes
-NUMBERS = itertools.count(1)
-OUTAGE = Outage(kind="erroring", began_at=10.0, ended_at=12.0)
-CLOSED, OPEN, HALF_OPEN, CLOSED_AGAIN = PERIODS = [
-    Period(generation=generation, state=state, began_at=began_at, reason="")
-    for generation, (state, began_at) in enumerate(
-        [(State.CLOSED, 0.0), (State.OPEN, 10.1), (State.HALF_OPEN, 12.1), (State.CLOSED, 12.2)]
-    )
-]
 
 
 def line(number: int) -> str:
