@@ -26,6 +26,8 @@ _TURN = 8
 _CALM = 4096
 """Keys up to which nothing is swept: a full bucket that is found again costs less than one that is made anew."""
 _SAMPLE = 16
+_CONVERSIONS = 256
+"""Steps from one era to the next that a call makes at most for keys other than its own."""
 
 Shard = dict[Hashable, int]
 
@@ -123,7 +125,7 @@ class KeyTable:
             del past[0]
         if not past:
             return
-        moved, most = 0, _SAMPLE * len(past)  # the more eras, the faster
+        moved, most = 0, max(1, _CONVERSIONS // len(past))  # each goes through all eras: so much work, and no more
         for shard in past[0].shards:
             while shard and moved < most:
                 key, full_at = shard.popitem()
