@@ -93,10 +93,10 @@ class Entrance:
 
     def _attempt(self, wants: tuple[Want, ...], limit: int | None, now: int) -> bool | RateLimitExceeded:
         takes: list[tuple[Limiter, Hashable, int]] = []
+        spared: list[tuple[Limiter, Hashable, Fraction | int, int]] = []
         longest, slowest = 0, -1
         for at, limiter in enumerate(self.limiters):
-            key, cost = wants[at]
-            bucket = limiter.bucket
+            (key, cost), bucket = wants[at], limiter.bucket
             if not cost or bucket.aside:
                 continue
             ticks = bucket.whole_ticks(cost)
@@ -104,23 +104,26 @@ class Entrance:
                 return False
             wait = bucket.shortage(key, ticks, now)
             if wait and limiter.shadow:
-                limiter.would_reject(key, cost, wait, now)
+                spared.append((limiter, key, cost, wait))
                 continue
             if wait > longest:
                 longest, slowest = wait, at
             takes.append((limiter, key, ticks))
+        if longest and (limit is None or longest <= limit):
+            return False  # to the long way, which tells of those in shadow mode by itself
+        for limiter, key, cost, wait in spared:
+            limiter.would_reject(key, cost, wait, now)
         if longest:
-            return False if limit is None or longest <= limit else self._refused(slowest, *wants[slowest], longest, now)
+            return self._refused(slowest, *wants[slowest], longest, now)
         for limiter, key, ticks in takes:
             limiter.bucket.take_ticks(key, ticks, now)
         self._tidy(now)
         return True
 
     def _refused(self, at: int, key: Hashable, cost: Fraction | int, wait: int, now: int) -> RateLimitExceeded:
-        limiter = self.limiters[at]
         if key is None and cost == 1 and len(self.limiters) == 1:
-            limiter.bucket.refuse(now + wait)
-        return limiter.rejection(key, cost, wait, now)
+            self.limiters[at].bucket.refuse(now + wait)
+        return self.limiters[at].rejection(key, cost, wait, now)
 
     def _arrive(self, wants: tuple[Want, ...], limit: int | None, new_alarm: Callable[[], Any]) -> Waiter | None:
         """Take everything at once (None), or join the lines."""
